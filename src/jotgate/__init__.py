@@ -1,0 +1,1 @@
+"""jotgate: login, tokens and permissions for Python services."""

@@ -1,0 +1,1 @@
+"""HTTP: requests in, one flow each, responses out."""

@@ -1,0 +1,1 @@
+"""Rows at rest: each SQL statement once, functions by noun."""
