@@ -1,0 +1,133 @@
+"""Env: all that a flow needs from outside, in one frozen value; beside it the keys in use and the feed's bell."""
+
+import asyncio
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from jotgate.core.keyring import Keyring
+from jotgate.core.policy import Policy
+from jotgate.errors import Unavailable
+from jotgate.store.ports import Store, Throttle
+
+
+class Hasher(Protocol):
+    """Slow things have their own place: password hashes are made and checked in a bounded pool."""
+
+    async def hash(self, password: str, network: str) -> str:
+        """A PHC string with today's parameters. Raises `Busy` at once when the queue is full."""
+
+    async def verify(self, phc: str | None, password: str, network: str) -> bool:
+        """Whether the password is the hash's; None burns the same time and says no. Raises `Busy` like `hash`."""
+
+    def outdated(self, phc: str) -> bool:
+        """Whether a new hash of the same password would be a better one."""
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this once the answer is out; what it raises is logged and changes nothing."""
+
+    async def close(self) -> None:
+        """Finish what runs and give the threads back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What never lies in the database: the master secret, the one before it, and the secret that HS256 guards share."""
+
+    master: bytes = field(repr=False)
+    previous: bytes | None = field(default=None, repr=False)
+    hs256: bytes | None = field(default=None, repr=False)
+
+
+class KeysInUse:
+    """The keys of this process: `current` is replaced whole, by `flows/keys.py` alone."""
+
+    __slots__ = ("_current", "_throttle_key", "secrets")
+
+    def __init__(self, secrets: Secrets, current: Keyring | None = None) -> None:
+        self.secrets = secrets
+        self._current = current
+        self._throttle_key = hmac.digest(secrets.master, b"jotgate throttle", "sha256")
+
+    @property
+    def current(self) -> Keyring:
+        """The keys that sign and verify now. Raises `Unavailable` before the first load."""
+        if self._current is None:
+            raise Unavailable("the keys have not been loaded yet")
+        return self._current
+
+    @property
+    def loaded_version(self) -> int | None:
+        """The version of the loaded keys; None before the first load."""
+        return None if self._current is None else self._current.version
+
+    def replace(self, keyring: Keyring) -> None:
+        """From now on these."""
+        self._current = keyring
+
+    def blind(self, text: str) -> bytes:
+        """A key for the throttle's table that does not show who is meant, the same on every node."""
+        return hmac.new(self._throttle_key, text.encode(), hashlib.sha256).digest()[:16]
+
+
+class FeedBell:
+    """Wakes those who wait for news; bounded in all and by address: who finds no place is answered at once."""
+
+    def __init__(self, *, places: int = 1024, places_by_address: int = 64) -> None:
+        self.head = 0
+        self._places = places
+        self._places_by_address = places_by_address
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._by_address: Counter[str] = Counter()
+        self._closed = False
+
+    def ring(self, head: int) -> None:
+        """The feed now reaches up to `head`: everybody who waits is woken when that is new."""
+        if head <= self.head:
+            return
+        self.head = head
+        self._wake()
+
+    def close(self) -> None:
+        """Answer everybody and let nobody wait any more: the process is about to end."""
+        self._closed = True
+        self._wake()
+
+    async def wait(self, seen: int, seconds: float, *, address: str = "") -> None:
+        """Return when the feed reaches beyond `seen`, when the time is over, or at once without a place to wait."""
+        full = len(self._waiting) >= self._places or self._by_address[address] >= self._places_by_address
+        if self.head > seen or seconds <= 0 or self._closed or full:
+            return
+        news = asyncio.get_running_loop().create_future()
+        self._waiting.add(news)
+        self._by_address[address] += 1
+        try:
+            await asyncio.wait((news,), timeout=seconds)
+        finally:
+            self._waiting.discard(news)
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    def _wake(self) -> None:
+        for news in self._waiting:
+            if not news.done():
+                news.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Frozen, nine fields: a tenth wants to be part of one of these."""
+
+    issuer: str
+    policy: Policy
+    store: Store
+    throttle: Throttle
+    feed: FeedBell
+    keyring: KeysInUse
+    hasher: Hasher
+    clock: Callable[[], float]  # seconds since 1970
+    entropy: Callable[[int], bytes]
