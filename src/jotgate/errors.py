@@ -25,6 +25,9 @@
     │   └── PasswordRefused
     ├── IdentifierTaken               409
     ├── NotFound                      404
+    ├── BadRequest                    400 invalid_request      the request cannot be read
+    │   ├── JsonMalformed  HeaderRepeated
+    │   └── MethodNotAllowed  BodyLate  BodyTooLarge  ContentTypeRefused       405, 408, 413, 415
     ├── Refused                       403                      the operation is switched off here
     ├── KeyRefused                    a key or key set that must not be used
     └── StartError                    the process cannot start
@@ -309,6 +312,64 @@ class Refused(JotgateError):
     status = 403
     error = "forbidden"
     description = "This is switched off here"
+
+
+# --- requests that cannot be read
+
+
+class BadRequest(JotgateError):
+    """The request cannot be read; the detail is for the log."""
+
+    code = "request_malformed"
+    status = 400
+    error = "invalid_request"
+    description = "The request cannot be read"
+
+
+class JsonMalformed(BadRequest):
+    """The body is not one strict JSON object (RFC 7493)."""
+
+    code = "json_malformed"
+    description = "The body is not a JSON object in strict UTF-8 without repeated names"
+
+
+class HeaderRepeated(BadRequest):
+    """A header that may stand once stands twice."""
+
+    code = "header_repeated"
+    description = "A header of the request is repeated"
+
+
+class MethodNotAllowed(BadRequest):
+    """The path has other methods; `Allow` names them (RFC 9110 section 15.5.6)."""
+
+    code = "method_not_allowed"
+    status = 405
+    description = "This path does not have this method"
+
+
+class BodyLate(BadRequest):
+    """The body did not arrive in time."""
+
+    code = "body_late"
+    status = 408
+    description = "The body of the request did not arrive in time"
+
+
+class BodyTooLarge(BadRequest):
+    """The body is larger than is read here."""
+
+    code = "body_too_large"
+    status = 413
+    description = "The body of the request is too large"
+
+
+class ContentTypeRefused(BadRequest):
+    """The body is of a kind that is not read here."""
+
+    code = "content_type"
+    status = 415
+    description = "The body of the request has the wrong content type"
 
 
 # --- keys and start
