@@ -26,7 +26,7 @@
     ├── IdentifierTaken               409
     ├── NotFound                      404
     ├── BadRequest                    400 invalid_request      the request cannot be read
-    │   ├── JsonMalformed  HeaderRepeated
+    │   ├── JsonMalformed
     │   └── MethodNotAllowed  BodyLate  BodyTooLarge  ContentTypeRefused       405, 408, 413, 415
     ├── Refused                       403                      the operation is switched off here
     ├── KeyRefused                    a key or key set that must not be used
@@ -318,7 +318,7 @@ class Refused(JotgateError):
 
 
 class BadRequest(JotgateError):
-    """The request cannot be read; the detail is for the log."""
+    """The request cannot be read: a header twice, a path that is no text."""
 
     code = "request_malformed"
     status = 400
@@ -331,13 +331,6 @@ class JsonMalformed(BadRequest):
 
     code = "json_malformed"
     description = "The body is not a JSON object in strict UTF-8 without repeated names"
-
-
-class HeaderRepeated(BadRequest):
-    """A header that may stand once stands twice."""
-
-    code = "header_repeated"
-    description = "A header of the request is repeated"
 
 
 class MethodNotAllowed(BadRequest):
