@@ -35,10 +35,10 @@ class Hasher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What never lies in the database: the master secret, the one before it, and the secret that HS256 guards share."""
+    """What never lies in the database: the master secret, those before it, the secret that HS256 guards share."""
 
     master: bytes = field(repr=False)
-    previous: bytes | None = field(default=None, repr=False)
+    previous: tuple[bytes, ...] = field(default=(), repr=False)
     hs256: bytes | None = field(default=None, repr=False)
 
 
