@@ -1,0 +1,83 @@
+"""`jotgate`: the table of commands, and the one place where errors become exit codes.
+
+    exit code    when
+    ---------    ------------------------------------------------
+    0            done
+    1            failed: what was asked for could not be done
+    2            usage: wrong arguments or settings
+
+Commands are imported when they are called, so that `jotgate --help` costs click and nothing more.
+"""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+from jotgate.errors import JotgateError, SettingsError
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "Run the issuer.",
+    "user": "Add, list, change and remove users.",
+    "role": "Roles: names for sets of permissions.",
+    "session": "See who is logged in; end sessions.",
+    "key": "Signing keys: list, rotate, revoke.",
+    "secret": "Rotate the master secret.",
+    "token": "Inspect, verify and mint access tokens.",
+    "migrate": "Bring the database up to this version.",
+    "doctor": "Say what is wrong here and what to do about it.",
+    "backup": "Copy the database while it is in use.",
+}
+
+
+class _Commands(click.Group):
+    """Knows its commands from the table; their modules wait until they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"jotgate.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
+    if not asked:
+        return
+    metadata = import_module("importlib.metadata")
+    click.echo(f"jotgate {metadata.version('jotgate')}")
+    ctx.exit()
+
+
+@click.group(cls=_Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def root() -> None:
+    """Login, tokens and permissions for Python services.
+
+    Settings come from JOTGATE_* variables and from jotgate.toml; with none of them, `jotgate serve` just starts.
+    """
+
+
+def main() -> None:
+    """The command `jotgate`."""
+    try:
+        root(prog_name="jotgate")
+    except SettingsError as error:
+        complaints = "\n".join(f"  {complaint}" for complaint in error.complaints)
+        sys.exit(_failed(f"jotgate: wrong settings:\n{complaints}", 2))
+    except JotgateError as error:
+        sys.exit(_failed(f"jotgate: {error.detail or error.description}", 1))
+
+
+def _failed(sentence: str, code: int) -> int:
+    click.echo(sentence, err=True)
+    return code

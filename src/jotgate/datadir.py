@@ -1,0 +1,112 @@
+"""The data directory: ours alone (0700), with the secrets that no database holds (0600).
+
+found                                    answer
+-----                                    ------
+nothing                                  made, 0700
+not a directory, or not writable         refused
+another user's                           refused
+readable by group or others              refused
+no secret, no database                   a new secret, written whole or not at all
+no secret beside a database              refused: a new one would open nothing in it
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from jotgate.errors import StartError
+
+MASTER = "master.secret"
+HS256 = "hs256.secret"
+_MINIMUM = 32
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory, or see that it is fit. Raises `StartError` that says what to do."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = directory.stat()
+    except FileExistsError:
+        raise StartError(f"{directory} is not a directory: move it away or set JOTGATE_DATA_DIR") from None
+    except OSError as error:
+        raise StartError(
+            f"{directory}: the data directory cannot be made ({error.strerror}); set JOTGATE_DATA_DIR"
+        ) from None
+    if complaint := unfit(directory, state):
+        raise StartError(complaint)
+
+
+def unfit(directory: Path, state: os.stat_result) -> str | None:
+    """Why this is no place for keys, and what to do about it."""
+    if state.st_uid != os.geteuid():
+        return (
+            f"{directory} belongs to another user (id {state.st_uid}, we are {os.geteuid()}): "
+            "run jotgate as that user, or set JOTGATE_DATA_DIR"
+        )
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"{directory} is open to other users (mode {stat.S_IMODE(state.st_mode):04o}): chmod 700 {directory}"
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return f"{directory} is not writable: chmod 700 {directory}, or set JOTGATE_DATA_DIR"
+    return None
+
+
+def master_secret(directory: Path, database: Path | None) -> bytes:
+    """The secret in the directory; the first start makes it. Raises `StartError`."""
+    path = directory / MASTER
+    if not path.exists() and database is not None and database.exists():
+        raise StartError(
+            f"{path} is missing, and no other secret can open the keys in {database}: "
+            "put the file back, or give the secret in JOTGATE_SECRET or JOTGATE_SECRET_FILE"
+        )
+    return _read_or_make(path)
+
+
+def hs256_secret(directory: Path) -> bytes:
+    """The secret that guards share where the algorithm is HS256; the first start makes it. Raises `StartError`."""
+    return _read_or_make(directory / HS256)
+
+
+def _read_or_make(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            write_once(path, secrets.token_urlsafe(32).encode() + b"\n")
+        state, text = path.stat(), path.read_bytes().strip()
+    except OSError as error:
+        raise StartError(f"{path}: the secret cannot be read or made ({error.strerror})") from None
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise StartError(f"{path} is open to other users (mode {stat.S_IMODE(state.st_mode):04o}): chmod 600 {path}")
+    if len(text) < _MINIMUM:
+        raise StartError(f"{path} holds no secret (at least {_MINIMUM} characters): put the right file back")
+    return text
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a 0600 file whole, unless another process was quicker: then its file stands."""
+    with suppress(FileExistsError):
+        _write(path, content, os.link)
+
+
+def write_over(path: Path, content: bytes) -> None:
+    """Write a 0600 file whole in the place of the one that is there."""
+    _write(path, content, os.replace)
+
+
+def _write(path: Path, content: bytes, put: Callable[[Path, Path], None]) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        put(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
