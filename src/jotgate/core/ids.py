@@ -1,0 +1,14 @@
+"""Identifiers of rows: UUIDv7 as 32 hexadecimal digits (RFC 9562 section 5.7), ordered by the millisecond they were made in."""
+
+ENTROPY_BYTES = 10
+_TIME_MASK = (1 << 48) - 1
+_RANDOM_MASK = (1 << 74) - 1
+
+
+def new_id(now_ms: int, entropy: bytes) -> str:
+    """An identifier from milliseconds since 1970 and at least ten random bytes, of which 74 bits are used."""
+    if len(entropy) < ENTROPY_BYTES:
+        raise ValueError(f"an identifier needs {ENTROPY_BYTES} random bytes")
+    random = int.from_bytes(entropy[:ENTROPY_BYTES]) & _RANDOM_MASK
+    high, low = random >> 62, random & ((1 << 62) - 1)
+    return f"{(now_ms & _TIME_MASK) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low:032x}"

@@ -1,0 +1,165 @@
+"""Which passwords are acceptable, and what a stored hash says of itself (NIST SP 800-63B section 3.1.1.2; RFC 9106).
+
+A new password is 12 to 256 characters after NFC, of any script, without composition rules. It is refused when little is left of
+it once everything that attackers try first is taken away:
+
+    part                                                   counts as
+    ----                                                   ---------
+    a common password, an own name, the service's name     2, however long
+    a year                                                 2
+    a character that follows from the one before           0: the same again, its neighbour in the alphabet or on the keyboard
+    any other character                                    1
+    the whole once more                                    0
+
+Less than 6 in all is refused, with the reason. `P@ssw0rd1234` has 3, `summer2024!!` has 5, twelve random letters about 11.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from jotgate.core.policy import Policy
+from jotgate.errors import PasswordRefused
+
+_ENOUGH = 6
+_WORD_COUNTS = 2
+_SHORTEST_FACT = 3
+_YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
+_DISGUISES = str.maketrans("@4301!5$7", "aaeoiisst")
+_SEQUENCES = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "azertyuiop",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "!@#$%^&*()",
+)
+_NEIGHBOURS = frozenset(
+    pair for row in _SEQUENCES for one, other in zip(row, row[1:], strict=False) for pair in (one + other, other + one)
+)
+
+
+def acceptable(password: str, *, policy: Policy, facts: Iterable[str] = ()) -> str:
+    """The password as it is hashed, in NFC. `facts`: the user's names and the service's. Raises `PasswordRefused`."""
+    text = normalised(password, policy=policy)
+    if len(text) < policy.password_min_length:
+        raise _refused(f"a password has at least {policy.password_min_length} characters")
+    folded = text.casefold()
+    own = frozenset(part for fact in facts for part in _parts(fact))
+    if _count(_unit(folded), own | blocklist()) >= _ENOUGH:
+        return text
+    if _count(_unit(folded), blocklist()) >= _ENOUGH:
+        raise _refused("this is mostly your own name or address, or the name of this service")
+    if _count(_unit(folded), frozenset()) >= _ENOUGH:
+        raise _refused("this is mostly one of the passwords that everybody tries first")
+    raise _refused("this is mostly a repetition or a sequence")
+
+
+def normalised(password: str, *, policy: Policy) -> str:
+    """A password in NFC, as it is hashed and compared. Raises `PasswordRefused` for what can be no password here."""
+    if len(password) > policy.password_max_length * 4:  # no work for megabytes
+        raise _refused(f"a password has at most {policy.password_max_length} characters")
+    text = unicodedata.normalize("NFC", password)
+    if len(text) > policy.password_max_length:
+        raise _refused(f"a password has at most {policy.password_max_length} characters")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise _refused("a password holds no NUL and no half of a surrogate pair")
+    return text
+
+
+@cache
+def blocklist() -> frozenset[str]:
+    """Common passwords and what they are made of, case-folded; read once from the file beside this one."""
+    text = files("jotgate.core").joinpath("blocklist.txt").read_text("utf-8")
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
+
+
+def _refused(reason: str) -> PasswordRefused:
+    return PasswordRefused(reason, field="password")
+
+
+def _parts(fact: str) -> set[str]:
+    """A fact as a whole and its words: `Ada.Lovelace@example.com` holds `ada` and `lovelace`."""
+    folded = unicodedata.normalize("NFC", fact).casefold()
+    local = folded.partition("@")[0]
+    words = {folded, local, *re.split(r"[\W_]+", folded)}
+    return {word for word in words if len(word) >= _SHORTEST_FACT}
+
+
+def _unit(text: str) -> str:
+    """What a text repeats from its beginning to its end, if it repeats anything; else the text."""
+    return next((text[:period] for period in range(1, len(text) // 2 + 1) if text[period:] == text[:-period]), text)
+
+
+def _count(text: str, words: frozenset[str]) -> int:
+    """How much an attacker would have to guess; see the table above."""
+    lengths = sorted({len(word) for word in words}, reverse=True)
+    plain = text.translate(_DISGUISES)
+    count, at = 0, 0
+    while at < len(text):
+        known = next((n for n in lengths if text[at : at + n] in words or plain[at : at + n] in words), 0)
+        if not known and _YEAR.match(text, at):
+            known = 4
+        if known:
+            count += _WORD_COUNTS
+        elif at == 0 or not _follows(text[at - 1], text[at]):
+            count += 1
+        at += known or 1
+    return count
+
+
+def _follows(before: str, character: str) -> bool:
+    return before == character or before + character in _NEIGHBOURS
+
+
+# --- stored hashes
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2:
+    """The parameters of an Argon2 hash. Sizes in bytes, memory in KiB."""
+
+    variant: str = "argon2id"
+    memory_kib: int = 19456
+    passes: int = 2
+    lanes: int = 1
+    salt_bytes: int = 16
+    hash_bytes: int = 32
+
+
+# What a row in the database may make us spend: 256 MiB, and four passes over as much
+MAX_MEMORY_KIB = 256 * 1024
+MAX_LANES = 16
+MAX_WORK = 4 * MAX_MEMORY_KIB  # memory times passes
+_SALT_BYTES = range(8, 65)
+_HASH_BYTES = range(16, 65)
+_MAX_PHC_LENGTH = 256
+_PHC = re.compile(
+    r"\$(argon2id|argon2i)\$v=19\$m=([1-9]\d{0,6}),t=([1-9]\d{0,6}),p=([1-9]\d{0,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)",
+    re.ASCII,
+)
+
+
+def parse_phc(text: str) -> Argon2 | None:
+    """The parameters of a stored hash; None when it is no hash that we would spend memory and time on."""
+    match = _PHC.fullmatch(text) if len(text) <= _MAX_PHC_LENGTH else None
+    if match is None:
+        return None
+    memory, passes, lanes = (int(match[number]) for number in (2, 3, 4))
+    salt, digest = (len(match[number]) * 3 // 4 for number in (5, 6))
+    within = memory <= MAX_MEMORY_KIB and memory * passes <= MAX_WORK and lanes <= MAX_LANES and memory >= 8 * lanes
+    if not within or salt not in _SALT_BYTES or digest not in _HASH_BYTES:
+        return None
+    return Argon2(match[1], memory, passes, lanes, salt, digest)
+
+
+def needs_rehash(phc: str, wanted: Argon2) -> bool:
+    """Whether the hash has other parameters than wanted: stronger ones too, because the time of a login must not show whose it is."""
+    return parse_phc(phc) != wanted
