@@ -30,6 +30,7 @@
     │   └── MethodNotAllowed  BodyLate  BodyTooLarge  ContentTypeRefused       405, 408, 413, 415
     ├── Refused                       403                      the operation is switched off here
     ├── KeyRefused                    a key or key set that must not be used
+    ├── Misuse                        the calling code asks for what can never be right; a ValueError too
     └── StartError                    the process cannot start
         └── SettingsError  DatabaseUnusable  SecretMismatch
 """
@@ -372,6 +373,12 @@ class KeyRefused(JotgateError):
     """A key or key set that must not be used: weak, duplicate, private, mixed or malformed."""
 
     code = "key_refused"
+
+
+class Misuse(JotgateError, ValueError):
+    """The calling code asks for what can never be right: a leeway of an hour, a token without a subject."""
+
+    code = "misuse"
 
 
 class StartError(JotgateError):

@@ -1,0 +1,140 @@
+"""Compact JWS: sign bytes, verify and give them back (RFC 7515).
+
+A header is refused that is over 1 KiB, is not strict JSON, has no algorithm known here, or says `crit`, `b64` or `zip`
+(none of which is understood). `jku`, `jwk`, `x5u` and `x5c` are never followed: they mean as little as unknown names.
+`kid` is a name in the key set and nothing else.
+
+Header segments that stood in a token with a good signature are remembered, parsed: the same bytes say the same thing.
+Which key they pick and whether it signed this token is asked every time.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from jotgate.errors import Malformed, Misuse, SignatureInvalid
+from jotgate.jose import b64, strictjson
+from jotgate.jose.algs import ALGS
+from jotgate.jose.jwk import Key
+
+MAX_TOKEN = 8192  # bytes, before anything is parsed
+MAX_HEADER = 1024  # bytes, decoded
+_MAX_SEGMENT = (MAX_HEADER * 4 + 2) // 3
+_MAX_REMEMBERED = 256
+_NOT_UNDERSTOOD = frozenset({"crit", "b64", "zip"})
+
+
+class Keys(Protocol):
+    """A `Key` or a `KeySet`."""
+
+    def pick(self, kid: str | None, alg: str) -> Key:
+        """The key for this name and algorithm; raises `UnknownKey` or `SignatureInvalid`."""
+        ...
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A parsed header: what verifying needs."""
+
+    alg: str
+    kid: str | None
+    typ: str | None  # as a media type in lower case, without `application/`
+    members: dict[str, Any]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What a good signature covers."""
+
+    header: dict[str, Any]
+    payload: bytes
+
+
+# Bounded; only ever replaced whole or added to, so threads need no lock.
+_remembered: dict[bytes, Header] = {}
+
+
+def sign(payload: bytes, key: Key, *, header: Mapping[str, Any] | None = None) -> str:
+    """The compact token. `header` adds to `alg` and `kid`, which are the key's. Raises `Misuse`, `KeyRefused`."""
+    return seal(header_segment(key, header or {}), payload, key)
+
+
+def header_segment(key: Key, more: Mapping[str, Any]) -> bytes:
+    """The first segment; raises `Misuse` where the header would be refused by `verify`."""
+    if not more.keys().isdisjoint({"alg", "kid"} | _NOT_UNDERSTOOD):
+        raise Misuse("alg and kid are the key's; crit, b64 and zip are not understood")
+    data = strictjson.dumps({"alg": key.alg, "kid": key.kid, **more})
+    if len(data) > MAX_HEADER:
+        raise Misuse("the header is too long")
+    return b64.encode_bytes(data)
+
+
+def seal(segment: bytes, payload: bytes, key: Key) -> str:
+    """Header segment and payload, signed."""
+    signed = segment + b"." + b64.encode_bytes(payload)
+    token = signed + b"." + b64.encode_bytes(key.sign(signed))
+    if len(token) > MAX_TOKEN:
+        raise Misuse("the token is too long")
+    return token.decode("ascii")
+
+
+def verify(token: str | bytes, keys: Keys) -> Verified:
+    """Header and payload, once the signature is found good. Raises `Malformed`, `UnknownKey` or `SignatureInvalid`."""
+    header, payload = unseal(token, keys)
+    return Verified(dict(header.members), payload)
+
+
+def unseal(token: str | bytes, keys: Keys) -> tuple[Header, bytes]:
+    """As `verify`, with the parsed header."""
+    if type(token) is str:
+        token = b64.ascii_bytes(token)
+    if type(token) is not bytes:
+        raise Malformed("a token is text")
+    if len(token) > MAX_TOKEN:
+        raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
+    signed, _, signature = token.rpartition(b".")
+    segment, _, payload = signed.partition(b".")
+    header = _remembered.get(segment)
+    if header is None:
+        header = parse_header(segment)
+    keys.pick(header.kid, header.alg).verify(b64.decode(signature), signed)
+    if segment not in _remembered:
+        _remember(segment, header)
+    return header, b64.decode(payload)
+
+
+def peek(token: str | bytes) -> Header:
+    """The header of a token nobody has verified: for messages and tests, never to decide. Raises `Malformed`."""
+    if isinstance(token, str):
+        token = b64.ascii_bytes(token)
+    if len(token) > MAX_TOKEN:
+        raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
+    return parse_header(token.partition(b".")[0])
+
+
+def parse_header(segment: bytes) -> Header:
+    """The header that a segment holds; raises `Malformed`, or `SignatureInvalid` for an algorithm that is not known."""
+    if len(segment) > _MAX_SEGMENT:
+        raise Malformed(f"a header of more than {MAX_HEADER} bytes")
+    members = strictjson.loads(b64.decode(segment), max_bytes=MAX_HEADER)
+    alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
+    if not isinstance(alg, str) or ("kid" in members and not isinstance(kid, str)):
+        raise Malformed("alg and kid must be strings")
+    if "typ" in members and not isinstance(typ, str):
+        raise Malformed("typ must be a string")
+    if not _NOT_UNDERSTOOD.isdisjoint(members):
+        raise Malformed("the header asks for what is not understood here")
+    if alg not in ALGS:
+        raise SignatureInvalid("the header names no algorithm that is known here")
+    return Header(alg, kid, None if typ is None else media_type(typ), members)
+
+
+def media_type(typ: str) -> str:
+    """A `typ` for comparing: any letter case, `application/` may be left out (RFC 7515 section 4.1.9)."""
+    return typ.lower().removeprefix("application/") if typ.isascii() else typ
+
+
+def _remember(segment: bytes, header: Header) -> None:
+    global _remembered  # noqa: PLW0603 - replaced whole: a reader has the old or the new one
+    if len(_remembered) >= _MAX_REMEMBERED:
+        _remembered = {}
+    _remembered[segment] = header
