@@ -1,17 +1,17 @@
 """What every store keeps: the contracts that flows rely on.
 
-Rules: nothing but the transaction is awaited inside a transaction; every statement is safe to repeat; values are text, integers
-and bytes; SQL lives in the noun files beside this one (`users.py`, `sessions.py`, ...), written once with `?` marks.
+Rules: nothing but the transaction is awaited inside a transaction; every statement is safe to repeat; values are text,
+integers and bytes; SQL lives in the noun files beside this one (`users.py`, `sessions.py`, ...), written once with `?` marks.
 """
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from jotgate.core.throttle import Limit
 
 Value = str | int | bytes | None
-Row = tuple[Value, ...]
+Row = tuple[Any, ...]  # of Values: which column has which type is the schema's business
 
 
 class Tx(Protocol):
@@ -37,7 +37,7 @@ class Store(Protocol):
         """For single statements that only read, each for itself."""
 
     def swap(self) -> Tx:
-        """For single writing statements that a power cut may undo (rotation): no transaction block, no wait for the disk."""
+        """For single writing statements that a power cut may undo (rotation): no block, no wait for the disk."""
 
     async def version(self) -> int:
         """A number that differs whenever another process may have committed since the last call."""

@@ -1,0 +1,40 @@
+"""The throttle of one process: a bounded table of GCRA instants, kept in two generations.
+
+A key is looked for in the young dictionary, then in the old one. When the young one is full it becomes the old one, and the
+old one is dropped: whoever failed lately is in the young one, so a flood of fresh keys pushes out idle ones only.
+"""
+
+from collections.abc import Sequence
+
+from jotgate.core import throttle
+from jotgate.core.throttle import Limit
+
+
+class MemoryThrottle:
+    """Counts failures, of at most `capacity` keys. Implements `ports.Throttle`."""
+
+    def __init__(self, *, capacity: int = 100_000) -> None:
+        """`capacity`: keys remembered, about 150 bytes each."""
+        self._half = max(1, capacity // 2)
+        self._young: dict[bytes, float] = {}
+        self._old: dict[bytes, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    async def wait(self, keys: Sequence[Limit], *, now: float) -> int:
+        """Seconds until the next try is allowed, over all keys; 0: now."""
+        return throttle.longest_wait(keys, self._counted, now=now)
+
+    async def fail(self, keys: Sequence[Limit], *, now: float) -> None:
+        """Count one failure against each."""
+        for limit in keys:
+            count = throttle.fail(self._counted(limit.key), limit, now=now)
+            if len(self._young) >= self._half and limit.key not in self._young:
+                self._young, self._old = {}, self._young
+            self._old.pop(limit.key, None)
+            self._young[limit.key] = count
+
+    def _counted(self, key: bytes) -> float | None:
+        count = self._young.get(key)
+        return self._old.get(key) if count is None else count

@@ -1,0 +1,82 @@
+"""Migrations: the numbered .sql files of `schema/`, once each, all in one transaction."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+
+from jotgate.errors import DatabaseUnusable
+from jotgate.store.ports import Store, Tx
+
+_FILE = re.compile(r"(\d{4})_(\w+)\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One numbered file, taken apart into statements."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+
+def steps() -> tuple[Step, ...]:
+    """What this jotgate knows, in order."""
+    files = resources.files("jotgate.store").joinpath("schema").iterdir()
+    found = ((_FILE.fullmatch(file.name), file) for file in files)
+    known = (_step(int(match[1]), match[2], file.read_text("utf-8")) for match, file in found if match)
+    return tuple(sorted(known, key=lambda step: step.number))
+
+
+async def migrate(
+    store: Store, *, now: int, entropy: Callable[[int], bytes], known: tuple[Step, ...] | None = None
+) -> int:
+    """Bring the database to this jotgate's schema; how many steps were taken. Two processes at once are fine.
+
+    Raises `DatabaseUnusable` when a newer jotgate made the database; a step that fails leaves nothing.
+    """
+    known = steps() if known is None else known
+    async with store.begin() as tx:
+        await tx.run(
+            """create table if not exists migrations
+            (number integer primary key, name text not null, applied_at integer not null)"""
+        )
+        applied = await _applied(tx)
+        _refuse_newer(applied, known)
+        missing = [step for step in known if step.number > applied]
+        for step in missing:
+            for statement in step.statements:
+                await tx.run(statement)
+            sql = "insert into migrations (number, name, applied_at) values (?, ?, ?)"
+            await tx.run(sql, step.number, step.name, now)
+        await tx.run("update feed_head set incarnation = ? where incarnation = ''", entropy(8).hex())
+    return len(missing)
+
+
+async def check(store: Store, *, known: tuple[Step, ...] | None = None) -> bool:
+    """Whether the schema is this jotgate's own; False: `migrate` is due. Raises `DatabaseUnusable` when it is newer."""
+    known = steps() if known is None else known
+    tx = store.read()
+    there = await tx.one("select 1 from sqlite_master where name = 'migrations'")
+    applied = await _applied(tx) if there else 0
+    _refuse_newer(applied, known)
+    return applied == known[-1].number
+
+
+async def _applied(tx: Tx) -> int:
+    row = await tx.one("select max(number) from migrations")
+    return int(row[0] or 0) if row else 0
+
+
+def _refuse_newer(applied: int, known: tuple[Step, ...]) -> None:
+    if applied > known[-1].number:
+        raise DatabaseUnusable(
+            f"The database has schema {applied}, made by a newer jotgate; this one knows up to {known[-1].number}: "
+            "install the newer version again, or restore a backup"
+        )
+
+
+def _step(number: int, name: str, text: str) -> Step:
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    parts = re.split(r";\s*$", "\n".join(lines), flags=re.MULTILINE)
+    return Step(number, name, tuple(part.strip() for part in parts if part.strip()))

@@ -1,0 +1,173 @@
+"""Sessions at rest: one row a login, one `update` a refresh.
+
+`rotate` is the good case of a refresh in one statement: a compare-and-swap on everything that the decision table of
+`core/rotation.py` asks for, which returns the facts for the new access token. A miss says nothing of the reason; the
+flow then loads the session and decides.
+"""
+
+from jotgate.core.model import Grant, Session
+from jotgate.errors import LoginError
+from jotgate.store.ports import Row, Tx
+
+_COLUMNS = """id, user_id, client_id, audience, scope, generation, parent, seed_hash, opened_at, rotated_at, expires_at,
+    idle_seconds, amr, device, address, closed_at, closed_by"""
+_OPEN = "closed_at is null and expires_at > ? and rotated_at + idle_seconds > ?"
+_ENABLED = "exists (select 1 from users where users.id = sessions.user_id and users.disabled_at is null)"
+_FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at, idle_seconds,
+    (select epoch from users where users.id = sessions.user_id),
+    (select email from users where users.id = sessions.user_id),
+    (select username from users where users.id = sessions.user_id),
+    (select name from users where users.id = sessions.user_id),
+    (select group_concat(role, ' ') from user_roles where user_roles.user_id = sessions.user_id),
+    (select group_concat(permissions, ' ') from user_roles join roles on roles.name = user_roles.role
+        where user_roles.user_id = sessions.user_id)"""
+_ROTATE = f"""update sessions set generation = ?, parent = ?, rotated_at = ?
+    where id = ? and generation = ? and seed_hash = ? and client_id = ? and {_OPEN} and {_ENABLED} returning {_FACTS}"""
+_GENERATIONS = 2**32  # a refresh token has four bytes for its generation
+
+
+async def open(tx: Tx, session: Session) -> None:  # noqa: A001 - read as sessions.open
+    """A new session. Raises `LoginError` when its user was disabled or removed meanwhile."""
+    opened = await tx.run(
+        f"""insert into sessions ({_COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+        where exists (select 1 from users where id = ? and disabled_at is null)""",
+        session.id,
+        session.user_id,
+        session.client_id,
+        " ".join(session.audience),
+        session.scope,
+        session.generation,
+        session.parent,
+        session.seed_hash,
+        session.opened_at,
+        session.rotated_at,
+        session.expires_at,
+        session.idle_seconds,
+        session.amr,
+        session.device,
+        session.address,
+        session.closed_at,
+        session.closed_by,
+        session.user_id,
+    )
+    if not opened:
+        raise LoginError("the user was disabled or removed during the login")
+
+
+async def by_id(tx: Tx, session_id: str) -> Session | None:
+    """The session, over or not."""
+    row = await tx.one(f"select {_COLUMNS} from sessions where id = ?", session_id)
+    return None if row is None else _session(row)
+
+
+async def rotate(
+    tx: Tx, *, session_id: str, generation: int, seed_hash: bytes, client_id: str, now: int
+) -> Grant | None:
+    """The presented generation is the newest: count one up. None: not so, or over, or another client's: no change."""
+    if generation + 1 >= _GENERATIONS:
+        return None
+    after = generation + 1
+    row = await tx.one(_ROTATE, after, generation, now, session_id, generation, seed_hash, client_id, now, now)
+    return None if row is None else _grant(row)
+
+
+async def swap(tx: Tx, session: Session, *, generation: int, parent: int, now: int) -> bool:
+    """From the session as it was read to another generation; False when somebody was faster (Recover, roll-forward)."""
+    return bool(
+        await tx.run(
+            f"""update sessions set generation = ?, parent = ?, rotated_at = ?
+            where id = ? and generation = ? and parent = ? and seed_hash = ? and {_OPEN}""",
+            generation,
+            parent,
+            now,
+            session.id,
+            session.generation,
+            session.parent,
+            session.seed_hash,
+            now,
+            now,
+        )
+    )
+
+
+async def grant(tx: Tx, session_id: str, now: int) -> Grant | None:
+    """The facts that `rotate` gives, without writing (Repeat); None when the session is over or its user disabled."""
+    row = await tx.one(f"select {_FACTS} from sessions where id = ? and {_OPEN} and {_ENABLED}", session_id, now, now)
+    return None if row is None else _grant(row)
+
+
+async def close(tx: Tx, session_id: str, why: str, now: int) -> bool:
+    """End the session; False when it was over or there is none."""
+    sql = "update sessions set closed_at = ?, closed_by = ? where id = ? and closed_at is null"
+    return bool(await tx.run(sql, now, why, session_id))
+
+
+async def close_all(tx: Tx, user_id: str, why: str, now: int, *, except_id: str | None = None) -> tuple[str, ...]:
+    """End the user's sessions, but one; the ids of those that were open."""
+    rows = await tx.all(
+        """update sessions set closed_at = ?, closed_by = ?
+        where user_id = ? and closed_at is null and id <> ? returning id""",
+        now,
+        why,
+        user_id,
+        except_id or "",
+    )
+    return tuple(row[0] for row in rows)
+
+
+async def of_user(tx: Tx, user_id: str, now: int, *, after: str = "", limit: int = 1000) -> tuple[Session, ...]:
+    """The user's open sessions, oldest first, those whose id comes after `after`."""
+    rows = await tx.all(
+        f"select {_COLUMNS} from sessions where user_id = ? and id > ? and {_OPEN} order by id limit ?",
+        user_id,
+        after,
+        now,
+        now,
+        limit,
+    )
+    return tuple(map(_session, rows))
+
+
+async def sweep(tx: Tx, before: int, limit: int = 1000) -> int:
+    """Forget up to `limit` sessions of each kind that were closed or ended before an instant; how many went."""
+    closed = await tx.run(
+        """delete from sessions where id in
+        (select id from sessions where closed_at is not null and closed_at < ? order by closed_at limit ?)""",
+        before,
+        limit,
+    )
+    ended = await tx.run(
+        "delete from sessions where id in (select id from sessions where expires_at < ? order by expires_at limit ?)",
+        before,
+        limit,
+    )
+    return closed + ended
+
+
+def _session(row: Row) -> Session:
+    session_id, user_id, client_id, audience, *rest = row
+    return Session(session_id, user_id, client_id, tuple(audience.split()), *rest)
+
+
+def _grant(row: Row) -> Grant:
+    (
+        session_id, user_id, client_id, audience, scope, opened_at, amr, expires_at, idle_seconds,
+        epoch, email, username, name, roles, permissions,
+    ) = row  # fmt: skip
+    return Grant(
+        session_id=session_id,
+        user_id=user_id,
+        client_id=client_id,
+        audience=tuple(audience.split()),
+        scope=scope,
+        roles=tuple(sorted(roles.split())) if roles else (),
+        permissions=tuple(sorted(set(permissions.split()))) if permissions else (),
+        epoch=epoch,
+        auth_time=opened_at,
+        amr=amr,
+        expires_at=expires_at,
+        idle_seconds=idle_seconds,
+        email=email,
+        username=username,
+        name=name,
+    )
