@@ -1,12 +1,12 @@
 """E-mail addresses and user names, normalised: equal after this means the same user.
 
-    what        form                        allowed
-    ----        ----                        -------
-    email       NFC, case-folded            one @ with something on both sides, 254 bytes, no space or invisible character
-    username    NFKC, case-folded           1 to 64 characters, no @, no space or invisible character
+    what        form                 allowed
+    ----        ----                 -------
+    email       NFC, case-folded     one @ with something on both sides, 254 bytes, nothing blank or invisible
+    username    NFKC, case-folded    1 to 64 characters, no @, nothing blank or invisible
 
-Unassigned code points are refused: the next version of Unicode may fold them differently. Letters of different scripts that
-look alike are told apart, not forbidden.
+Unassigned code points are refused: the next version of Unicode may fold them differently. Letters of different scripts
+that look alike are told apart, not forbidden.
 """
 
 import unicodedata

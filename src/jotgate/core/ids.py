@@ -1,4 +1,4 @@
-"""Identifiers of rows: UUIDv7 as 32 hexadecimal digits (RFC 9562 section 5.7), ordered by the millisecond they were made in."""
+"""Identifiers of rows: UUIDv7 as 32 hexadecimal digits, ordered by the millisecond (RFC 9562 section 5.7)."""
 
 ENTROPY_BYTES = 10
 _TIME_MASK = (1 << 48) - 1

@@ -7,12 +7,12 @@
     retiring    yes          no       the last token that it signed has expired everywhere
     gone        no           no       -
 
-One `next` is always published. Two exceptions to the lead: the first key of an installation, which nobody can have cached
-anything before, and the key after a revoked one, because a stolen key must not sign for another hour; then guards fetch at
-once, told by the feed or by the unknown `kid`.
+One `next` is always published. The lead has two exceptions: the first key of an installation, before which nobody can
+have cached anything; and the key after a revoked one, because waiting would leave nobody able to log in: guards fetch
+at once, told by the feed or by the unknown `kid`. Keys of HMAC are set by the operator, not made and rotated here.
 
-Secrets at rest are sealed by AES-256-GCM under a key derived from the master secret by HKDF-SHA256 (RFC 5869); kind and name
-are authenticated with them, so that rows cannot be exchanged.
+Secrets at rest are sealed by AES-256-GCM under a key derived from the master secret by HKDF-SHA256 (RFC 5869); kind and
+name are authenticated with them, so that rows cannot be exchanged.
 """
 
 from collections.abc import Mapping, Sequence

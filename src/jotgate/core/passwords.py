@@ -1,17 +1,18 @@
 """Which passwords are acceptable, and what a stored hash says of itself (NIST SP 800-63B section 3.1.1.2; RFC 9106).
 
-A new password is 12 to 256 characters after NFC, of any script, without composition rules. It is refused when little is left of
-it once everything that attackers try first is taken away:
+A new password is 12 to 256 characters after NFC, of any script, without composition rules. It is refused when little is
+left of it once everything that attackers try first is taken away:
 
     part                                                   counts as
     ----                                                   ---------
     a common password, an own name, the service's name     2, however long
     a year                                                 2
-    a character that follows from the one before           0: the same again, its neighbour in the alphabet or on the keyboard
+    the same character again, or its neighbour             0: in the alphabet or on the keyboard
     any other character                                    1
     the whole once more                                    0
 
-Less than 6 in all is refused, with the reason. `P@ssw0rd1234` has 3, `summer2024!!` has 5, twelve random letters about 11.
+Less than 6 in all is refused, with the reason. `P@ssw0rd1234` has 3, `summer2024!!` has 5, twelve random letters have
+about 11.
 """
 
 import re
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 from jotgate.core.policy import Policy
 from jotgate.errors import PasswordRefused
@@ -42,7 +44,7 @@ _SEQUENCES = (
     "!@#$%^&*()",
 )
 _NEIGHBOURS = frozenset(
-    pair for row in _SEQUENCES for one, other in zip(row, row[1:], strict=False) for pair in (one + other, other + one)
+    pair for row in _SEQUENCES for one, other in pairwise(row) for pair in (one + other, other + one)
 )
 
 
@@ -161,5 +163,5 @@ def parse_phc(text: str) -> Argon2 | None:
 
 
 def needs_rehash(phc: str, wanted: Argon2) -> bool:
-    """Whether the hash has other parameters than wanted: stronger ones too, because the time of a login must not show whose it is."""
+    """Whether the hash has other parameters than wanted; stronger ones too: a login's time must not show whose it is."""
     return parse_phc(phc) != wanted

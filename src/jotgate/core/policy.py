@@ -1,14 +1,15 @@
 """The numbers and choices of an operator, and the profiles that name sets of them.
 
-    profile      login by           access    refresh      sessions    revocation    logout      answer    claims
-    -------      --------           ------    -------      --------    ----------    ------      ------    ------
-    standard     email, username    15 min    rotating     yes         yes           endpoint    oauth
-    stateless    username, email    24 h      -            -           -             -           oauth     role
-    classic      username           1 h       - (HS256)    -           -             -           oauth     user_id name role email
-    camel        username           1 h       rotating     yes         yes           endpoint    camel     name email role
+    profile      prefix    login by           access    signed    refresh     state    names    claims
+    -------      ------    --------           ------    ------    -------     -----    -----    ------
+    standard     /auth     email, username    15 min    ES256     rotating    yes      oauth
+    stateless    /auth     username, email    24 h      ES256     off         none     oauth    role
+    classic      /auth     username           1 h       HS256     off         none     oauth    user_id name role email
+    camel                  username           1 h       ES256     rotating    yes      camel    name email role
 
-A profile is a set of defaults; each part can be chosen alone, and what was not chosen follows: switching refresh on brings
-sessions, sessions bring logout and revocation; switching sessions off takes all three away.
+State: sessions, revocation, and logout as an endpoint. A profile is a set of defaults; each part can be chosen alone,
+and what was not chosen follows: switching refresh or sessions on brings all state, switching sessions off takes it away
+with refresh. Choices that contradict each other are complaints.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,9 @@ MAX_ACCESS_TTL = DAY  # a guard's ceiling on exp - iat
 LEEWAY = 60  # what any guard may add to an expiry
 SKEW = 120  # how far clocks of nodes and guards may differ
 
-ALGORITHMS = (
-    ("ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA", "Ed25519")
-    + ("ML-DSA-44", "ML-DSA-65", "ML-DSA-87")
-    + ("HS256", "HS384", "HS512")
-)
+_ELLIPTIC = ("ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+_OTHERS = ("RS256", "PS256", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "HS256", "HS384", "HS512")
+ALGORITHMS = _ELLIPTIC + _OTHERS
 EXTRA_CLAIMS = ("user_id", "name", "role", "email", "preferred_username")
 IDENTIFIERS = ("email", "username")
 

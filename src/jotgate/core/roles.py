@@ -8,8 +8,8 @@
     members:*       members:*        members:*
     members:read    payments:read    nothing
 
-A permission is a scope (RFC 6749 section 3.3); a `*` at its end, after a colon, stands for everything below. A bare `*` is
-refused: it would silently hold what is added later, administration included.
+A permission is a scope (RFC 6749 section 3.3); a `*` at its end, after a colon, stands for everything below. A bare `*`
+is refused: it would silently hold what is added later, administration included.
 """
 
 import re

@@ -1,19 +1,19 @@
 """Refresh rotation: what came in and what is stored make one decision (RFC 9700 section 4.14).
 
-    presented                session                                             decision
-    ---------                -------                                             --------
-    any                      none, closed, expired, wrong seed, wrong client     Refuse
-    = generation             open                                                Rotate: generation + 1, parent = presented
-    = parent                 open, within the grace after `rotated_at`           Repeat: the current one again, nothing is written
-    = parent                 open, later, within the recovery, and               Recover: generation + 1, parent stays;
-                             generation = parent + 1                             the successor that never arrived is dead
-    any other older one      open                                                Replay: close the session, tell feed and owner
-    newer by at most 100     open                                                Rotate from there: we minted it, the row forgot
-    newer by more            open                                                Refuse
-    any that would rotate    open, the counter is at its end                     Refuse
+    presented               session                                          decision
+    ---------               -------                                          --------
+    any                     none, closed, over, wrong seed, wrong client     Refuse
+    = generation            open                                             Rotate: generation + 1, parent = presented
+    = parent                open, within the grace after `rotated_at`        Repeat: the current one, nothing is written
+    = parent                open, later, within the recovery, and            Recover: generation + 1, parent stays,
+                            generation = parent + 1                          what lies between is dead
+    any other older one     open                                             Replay: close it, tell feed and owner
+    newer by at most 100    open                                             Rotate from there: the row forgot
+    newer by more           open                                             Refuse
+    any of them             open, and the counter would leave its 32 bits    Refuse
 
-A login opens generation 0 with parent -1: nothing that can be presented is its parent. Grace and recovery count whole seconds
-and include their last one, so that nobody gets less than was promised; 0 switches either off.
+A login opens generation 0 with parent -1: nothing that can be presented is its parent. Grace and recovery count whole
+seconds and include their last one, so that nobody gets less than was promised; 0 switches either off.
 """
 
 from dataclasses import dataclass

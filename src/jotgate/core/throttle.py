@@ -8,9 +8,9 @@
     network                30               2 s               an office behind one address still gets in
     account                100              30 s              many networks, one account
 
-The three of the first kind make the delay grow. The last one is asked only of a network that failed at this account within the
-last quarter of an hour: whoever comes from elsewhere, as the owner does, always has a first try, so that no number of strangers
-locks the owner out. What it costs: each address of a botnet has one guess per quarter of an hour instead of none.
+The first three make the delay grow. The last one is asked only of a network that failed at this account within the last
+quarter of an hour: whoever comes from elsewhere, as the owner does, always has a first try, so that no number of
+strangers locks the owner out. What it costs: each address of a botnet has one guess in a quarter of an hour, not none.
 
 The number is the "theoretical arrival time": when everything that was counted has leaked away.
 """

@@ -10,8 +10,8 @@
     Throttled, Unavailable               429 503   -                                         Retry-After
     everything else                      its own   -
 
-Every answer has `Cache-Control: no-store`. The body is `{"error", "error_description", "code"}`; `Invalid` adds the `field`
-and says what is wrong with it. Other details are for the log alone.
+Every answer has `Cache-Control: no-store`. The body is `{"error", "error_description", "code"}`; `Invalid` adds the
+`field` and says what is wrong with it. Other details are for the log alone.
 """
 
 import re

@@ -48,7 +48,8 @@ def set_access(token: str, *, seconds: int, secure: bool) -> str:
 
 def set_refresh(token: str, *, seconds: int, secure: bool, path: str) -> str:
     """The Set-Cookie value for the refresh token; `path`: the refresh route, mount point included."""
-    return f"{names(secure).refresh}={token}; Path={path}; Max-Age={seconds}; SameSite=Strict; HttpOnly{_tail(secure=secure)}"
+    tail = _tail(secure=secure)
+    return f"{names(secure).refresh}={token}; Path={path}; Max-Age={seconds}; SameSite=Strict; HttpOnly{tail}"
 
 
 def set_csrf(value: str, *, seconds: int, secure: bool) -> str:
@@ -66,7 +67,7 @@ def clear(*, secure: bool, path: str) -> tuple[str, str, str]:
 
 
 def parse(header: str, *, secure: bool) -> Found:
-    """Our cookies in a Cookie header (several joined by `; `). Raises `CredentialsAmbiguous` when one of ours is there twice."""
+    """Our cookies in a Cookie header (several joined by `; `). Raises `CredentialsAmbiguous` for one twice."""
     ours = names(secure)
     found: dict[str, str] = {}
     for pair in header.split(";"):

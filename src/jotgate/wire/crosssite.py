@@ -10,8 +10,8 @@
     same-site, cross-site    anything else         no
     none, unknown            anything else         no
 
-Methods that are safe (RFC 9110 section 9.2.1) change nothing and are not asked; a WebSocket handshake is no such method: pass
-it as `WEBSOCKET`.
+Methods that are safe (RFC 9110 section 9.2.1) change nothing and are not asked; a WebSocket handshake is no such
+method: pass it as `WEBSOCKET`.
 """
 
 from collections.abc import Collection
@@ -24,7 +24,7 @@ CSRF_HEADER = "X-CSRF-Token"
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
-def check(  # noqa: PLR0913  # a request has that many facts
+def check(
     method: str,
     *,
     origin: str | None,
@@ -34,7 +34,7 @@ def check(  # noqa: PLR0913  # a request has that many facts
     csrf_claim: str | None,
     csrf_header: str | None,
 ) -> None:
-    """For a request that authenticates by cookie: same origin, and the token's `csrf` claim sent along. Raises `CrossSite`."""
+    """For a request that authenticates by cookie: same origin, the token's `csrf` sent along. Raises `CrossSite`."""
     if method.upper() in SAFE_METHODS:
         return
     check_origin(

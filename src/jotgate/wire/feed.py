@@ -7,9 +7,9 @@
     jti     this token
     kid     tokens under this key
 
-An entry carries a digest, not an identifier: reading the feed tells nothing. A page is
-`{"next": CURSOR, "more": bool, "reset": bool, "entries": [[kind, digest, epoch | null, until], ...]}`. A kind that is not known
-here comes through: a newer issuer must not stop an older guard from hearing the rest.
+A page is `{"next": CURSOR, "more": bool, "reset": bool, "entries": [[kind, digest, epoch | null, until], ...]}`. An
+entry carries a digest, not an identifier: reading the feed tells nothing. A kind that is not known here comes through: a
+newer issuer must not stop an older guard from hearing the rest.
 """
 
 import hashlib
