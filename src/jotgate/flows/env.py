@@ -1,17 +1,26 @@
-"""Env: all that a flow needs from outside, in one frozen value; beside it the keys in use and the feed's bell."""
+"""Env: all that a flow needs from outside, in one frozen value; and how a flow tells the guards what it has done.
+
+What is told is appended in the transaction that does it (`tell_closed`, `tell_changed`) and gets its number at once after
+the commit (`sequence`), or within 200 ms by `watch`.
+"""
 
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from jotgate.core.feed import sessions_closed, user_changed
 from jotgate.core.keyring import Keyring
 from jotgate.core.policy import Policy
 from jotgate.errors import Unavailable
-from jotgate.store.ports import Store, Throttle
+from jotgate.store import feed, users
+from jotgate.store.ports import Store, Throttle, Tx
+
+_log = logging.getLogger("jotgate.feed")
 
 
 class Hasher(Protocol):
@@ -45,11 +54,12 @@ class Secrets:
 class KeysInUse:
     """The keys of this process: `current` is replaced whole, by `flows/keys.py` alone."""
 
-    __slots__ = ("_current", "_throttle_key", "secrets")
+    __slots__ = ("_current", "_throttle_key", "longest_ttl", "secrets")
 
-    def __init__(self, secrets: Secrets, current: Keyring | None = None) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
-        self._current = current
+        self.longest_ttl = 0  # of any access token that lives: for as long the guards remember what they are told
+        self._current: Keyring | None = None
         self._throttle_key = hmac.digest(secrets.master, b"jotgate throttle", "sha256")
 
     @property
@@ -64,9 +74,10 @@ class KeysInUse:
         """The version of the loaded keys; None before the first load."""
         return None if self._current is None else self._current.version
 
-    def replace(self, keyring: Keyring) -> None:
+    def replace(self, keyring: Keyring, *, longest_ttl: int) -> None:
         """From now on these."""
         self._current = keyring
+        self.longest_ttl = longest_ttl
 
     def blind(self, text: str) -> bytes:
         """A key for the throttle's table that does not show who is meant, the same on every node."""
@@ -77,7 +88,7 @@ class FeedBell:
     """Wakes those who wait for news; bounded in all and by address: who finds no place is answered at once."""
 
     def __init__(self, *, places: int = 1024, places_by_address: int = 64) -> None:
-        self.head = 0
+        self.head = -1  # nothing is known yet
         self._places = places
         self._places_by_address = places_by_address
         self._waiting: set[asyncio.Future[None]] = set()
@@ -131,3 +142,32 @@ class Env:
     hasher: Hasher
     clock: Callable[[], float]  # seconds since 1970
     entropy: Callable[[int], bytes]
+
+
+async def tell_closed(env: Env, tx: Tx, session_ids: Iterable[str], *, now: int) -> None:
+    """In the transaction that closes sessions: their access tokens are dead."""
+    if env.policy.revocation:
+        await feed.append(tx, sessions_closed(env.issuer, session_ids, now=now, longest_ttl=env.keyring.longest_ttl))
+
+
+async def tell_changed(env: Env, tx: Tx, user_id: str, *, now: int) -> None:
+    """In the transaction that changes what a user may do: the epoch rises, access tokens from before are stale."""
+    epoch = await users.raise_epoch(tx, user_id, now)
+    if env.policy.revocation and epoch is not None:
+        entry = user_changed(env.issuer, user_id, epoch, now=now, longest_ttl=env.keyring.longest_ttl)
+        await feed.append(tx, (entry,))
+
+
+async def sequence(env: Env) -> None:
+    """Number what is committed and wake those who wait. What fails here, the next round of `watch` does."""
+    try:
+        if await feed.pending(env.store.read()):
+            # Durable: a number that a guard has read must not be given again after a power cut.
+            async with env.store.begin() as tx:
+                head = await feed.sequence(tx)
+        else:
+            head = await feed.head(env.store.read())
+    except Unavailable as error:
+        _log.warning("the feed could not be numbered now: %s", error.detail)
+    else:
+        env.feed.ring(head)

@@ -1,0 +1,149 @@
+"""The bounded pool in which passwords are hashed: Argon2id (RFC 9106), in threads that nothing else waits for.
+
+- As many threads as cores, at lower priority, so that refresh, key set and health keep their pace in a login storm.
+- A short queue; past it `Busy` at once, so that a wait stays short and memory stays at one hash's memory a thread.
+- No network holds more than a quarter of the places, so that junk from one leaves room for everybody else.
+- A place is free again when its thread is done, not when its client has gone away.
+
+PyNaCl makes and checks (it was the fastest); argon2-cffi checks what PyNaCl does not, such as hashes with more lanes.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import argon2.exceptions
+import argon2.low_level
+import nacl.exceptions
+import nacl.pwhash
+from argon2.low_level import Type
+
+from jotgate.core import passwords
+from jotgate.errors import Busy
+
+_log = logging.getLogger("jotgate.hashing")
+_NICER = 10 if sys.platform == "linux" else 0  # elsewhere a thread's number is not a process's: leave it alone
+_LONGEST_FOR_NACL = 127
+_WANTED = passwords.Argon2()
+_T = TypeVar("_T")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+class HashingPool:
+    """Threads, places and who holds them. One a process."""
+
+    def __init__(
+        self,
+        wanted: passwords.Argon2 = _WANTED,
+        *,
+        threads: int | None = None,
+        waiting_for_each: int = 8,
+        nicer: int = _NICER,
+    ) -> None:
+        self._wanted = wanted
+        count = threads or cores()
+        self._places = count * (1 + waiting_for_each)
+        self._share = max(1, self._places // 4)
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(count, "jotgate-hash", initializer=_give_way, initargs=(nicer,))
+        self._nobody = _of_nobody(wanted)
+        self._later: set[asyncio.Task[None]] = set()
+
+    async def hash(self, password: str, network: str) -> str:
+        """A PHC string with today's cost. Raises `Busy` at once when there is no place."""
+        return await self._in_thread(network, partial(_hash, _bytes(password), self._wanted))
+
+    async def verify(self, phc: str | None, password: str, network: str) -> bool:
+        """Whether it is the hash's password; for None (nobody) the same work is done. Raises `Busy` like `hash`."""
+        right = await self._in_thread(network, partial(_verify, self._checked(phc), _bytes(password)))
+        return right and phc is not None
+
+    def outdated(self, phc: str) -> bool:
+        """Whether a hash made today would be a better one."""
+        return passwords.needs_rehash(phc, self._wanted)
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this once the answer is out; a failure is logged and changes nothing."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._done_later)
+
+    async def close(self) -> None:
+        """Finish what runs and give the threads back."""
+        if self._later:
+            await asyncio.wait(self._later)
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def _checked(self, phc: str | None) -> str:
+        if phc is not None and passwords.parse_phc(phc) is None:
+            _log.error("a password hash in the database is damaged, or would cost too much: it is nobody's")
+            return self._nobody
+        return phc or self._nobody
+
+    async def _in_thread(self, network: str, work: Callable[[], _T]) -> _T:
+        self._take_place(network)
+        running = self._pool.submit(work)
+        # Called in the thread when it is done, or here when the client goes away before it began.
+        running.add_done_callback(partial(self._free_place, network))
+        return await asyncio.wrap_future(running)
+
+    def _take_place(self, network: str) -> None:
+        with self._lock:
+            if self._held.total() >= self._places or self._held[network] >= self._share:
+                raise Busy("no place left for another password hash")
+            self._held[network] += 1
+
+    def _free_place(self, network: str, _done: Future[Any]) -> None:
+        with self._lock:
+            self._held[network] -= 1
+            if not self._held[network]:
+                del self._held[network]
+
+    def _done_later(self, task: asyncio.Task[None]) -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("work after an answer failed: %s", error)
+
+
+def _give_way(nicer: int) -> None:
+    if nicer:
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + nicer))
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode(errors="surrogatepass")
+
+
+def _of_nobody(wanted: passwords.Argon2) -> str:
+    """A hash that costs as much as any, of no known password."""
+    salt, digest = (b64encode(os.urandom(size)).decode().rstrip("=") for size in (wanted.salt_bytes, wanted.hash_bytes))
+    return f"${wanted.variant}$v=19$m={wanted.memory_kib},t={wanted.passes},p={wanted.lanes}${salt}${digest}"
+
+
+def _hash(password: bytes, wanted: passwords.Argon2) -> str:
+    phc: bytes = nacl.pwhash.argon2id.str(password, opslimit=wanted.passes, memlimit=wanted.memory_kib * 1024)
+    return phc.decode()
+
+
+def _verify(phc: str, password: bytes) -> bool:
+    try:
+        if phc.startswith("$argon2id$") and ",p=1$" in phc and len(phc) <= _LONGEST_FOR_NACL:
+            return bool(nacl.pwhash.argon2id.verify(phc.encode(), password))
+        variant = Type.ID if phc.startswith("$argon2id$") else Type.I
+        return argon2.low_level.verify_secret(phc.encode(), password, variant)
+    except (nacl.exceptions.InvalidkeyError, argon2.exceptions.VerificationError):
+        return False
