@@ -1,0 +1,42 @@
+"""`python -m benchmarks [tokens|http|guard ...] [--quick] [--json]`: measure, print one table, keep it as JSON."""
+
+import argparse
+import importlib
+import sys
+import time
+
+from benchmarks.report import Row, document, table, write
+
+PARTS = {"tokens": "benchmarks.tokens", "guard": "benchmarks.guard_cost", "http": "benchmarks.over_http"}
+
+
+def main() -> int:
+    """Run the parts that were asked for; all of them by default."""
+    options = _options()
+    rows: list[Row] = []
+    started = time.monotonic()
+    for part in options.parts or list(PARTS):
+        print(f"measuring {part} ...", file=sys.stderr, flush=True)
+        rows += importlib.import_module(PARTS[part]).measure(quick=options.quick)
+    text = document(rows, seconds=time.monotonic() - started)
+    path = write(text)
+    print(text if options.json else table(rows))
+    print(f"\n{_verdict(rows)}; {time.monotonic() - started:.0f} s; the same as JSON: {path}", file=sys.stderr)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a glance, not a figure")
+    parser.add_argument("--json", action="store_true", help="print the JSON instead of the table")
+    return parser.parse_args()
+
+
+def _verdict(rows: list[Row]) -> str:
+    goals = [row.goal for row in rows if row.goal]
+    return f"{sum(goal.met for goal in goals)} of {len(goals)} goals met"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
