@@ -9,7 +9,11 @@
 
 One `next` is always published. The lead has two exceptions: the first key of an installation, before which nobody can
 have cached anything; and the key after a revoked one, because waiting would leave nobody able to log in: guards fetch
-at once, told by the feed or by the unknown `kid`. Keys of HMAC are set by the operator, not made and rotated here.
+at once, told by the feed or by the unknown `kid`.
+
+HMAC secrets come from the operator: they take over at once, and there is no next. Key pairs and secrets are never mixed:
+whoever holds an old secret could sign for the new key set. So a change between them forgets the old keys at once, and
+ends their access tokens.
 
 Secrets at rest are sealed by AES-256-GCM under a key derived from the master secret by HKDF-SHA256 (RFC 5869); kind and
 name are authenticated with them, so that rows cannot be exchanged.
@@ -26,7 +30,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from jotgate.core.model import StoredKey
-from jotgate.core.policy import LEEWAY, SKEW, Policy
+from jotgate.core.policy import LEEWAY, SKEW, Policy, is_symmetric
 from jotgate.core.refresh_token import MacKey
 from jotgate.errors import SecretMismatch
 from jotgate.jose.jwk import Key
@@ -95,7 +99,7 @@ def published(keys: Sequence[StoredKey]) -> tuple[StoredKey, ...]:
 
 def signing(keys: Sequence[StoredKey]) -> StoredKey | None:
     """The key that signs: of several (two nodes at once) the newest."""
-    able = [key for key in published(keys) if key.signing_at is not None and key.retiring_at is None]
+    able = (key for key in published(keys) if _is_signing(key))
     return max(able, key=lambda key: (key.signing_at or 0, key.kid), default=None)
 
 
@@ -110,47 +114,49 @@ def longest_ttl(keys: Sequence[StoredKey], policy: Policy) -> int:
 
 
 def due(keys: Sequence[StoredKey], *, now: int, policy: Policy) -> tuple[Change, ...]:
-    """What must change now, in order; applying it and asking again gives nothing."""
+    """What must change now, in order; once it is done, asking again gives nothing."""
     live = published(keys)
-    current = signing(keys)
-    nexts = sorted(
-        (key for key in live if key.signing_at is None and key.retiring_at is None and key.alg == policy.algorithm),
-        key=lambda key: (key.published_at, key.kid),
-    )
-    successor = _successor(current, nexts, now=now, policy=policy)
+    ours = [key for key in live if is_symmetric(key.alg) is policy.symmetric]
+    current = signing(ours)
+    nexts = sorted((key for key in ours if _is_next(key) and key.alg == policy.algorithm), key=_age)
+    successor = nexts.pop(0) if _takes_over(current, nexts, now=now, policy=policy) else None
     changes: list[Change] = []
     if successor is not None:
         changes.append(Promote(successor.kid))
-        nexts.remove(successor)
     elif current is None:
         changes.append(Publish(policy.algorithm, sign=True))
     if not nexts and not policy.symmetric:
         changes.append(Publish(policy.algorithm))
     keep = successor or current
-    changes += (
-        Retire(key.kid) for key in live if key.signing_at is not None and key.retiring_at is None and key != keep
-    )
-    changes += (Forget(key.kid) for key in live if _is_over(key, now=now, policy=policy))
+    changes += (Retire(key.kid) for key in ours if _is_signing(key) and key != keep)
+    changes += (Forget(key.kid) for key in live if key not in ours or _is_over(key, now=now, policy=policy))
     return tuple(changes)
 
 
-def _successor(current: StoredKey | None, nexts: Sequence[StoredKey], *, now: int, policy: Policy) -> StoredKey | None:
-    """Which next takes over now, if one does."""
-    if not nexts:
-        return None
-    oldest = nexts[0]
-    if current is None or policy.symmetric:
-        return oldest
-    ready = now >= oldest.published_at + policy.key_lead
+def _is_next(key: StoredKey) -> bool:
+    return key.signing_at is None and key.retiring_at is None
+
+
+def _is_signing(key: StoredKey) -> bool:
+    return key.signing_at is not None and key.retiring_at is None
+
+
+def _age(key: StoredKey) -> tuple[int, str]:
+    return key.published_at, key.kid
+
+
+def _takes_over(current: StoredKey | None, nexts: Sequence[StoredKey], *, now: int, policy: Policy) -> bool:
+    """Whether the oldest next becomes the signing key now."""
+    if not nexts or current is None or policy.symmetric:
+        return bool(nexts)
+    ready = now >= nexts[0].published_at + policy.key_lead
     over = current.alg != policy.algorithm or now >= (current.signing_at or 0) + policy.key_interval
-    return oldest if ready and over else None
+    return ready and over
 
 
 def _is_over(key: StoredKey, *, now: int, policy: Policy) -> bool:
     """A retiring key whose tokens have expired, or a next of an algorithm that is not used any more."""
-    if key.retiring_at is not None:
-        return now >= gone_at(key)
-    return key.signing_at is None and key.alg != policy.algorithm
+    return now >= gone_at(key) if key.retiring_at is not None else _is_next(key) and key.alg != policy.algorithm
 
 
 # --- sealing

@@ -11,8 +11,8 @@ left of it once everything that attackers try first is taken away:
     any other character                                    1
     the whole once more                                    0
 
-Less than 6 in all is refused, with the reason. `P@ssw0rd1234` has 3, `summer2024!!` has 5, twelve random letters have
-about 11.
+Fewer than 8 in all is refused, with the reason (fewer than two thirds of the minimum length, where that is less).
+`P@ssw0rd1234` has 3, `ada.lovelace1815` 6 for Ada Lovelace, twelve random letters about 11.
 """
 
 import re
@@ -26,7 +26,7 @@ from itertools import pairwise
 from jotgate.core.policy import Policy
 from jotgate.errors import PasswordRefused
 
-_ENOUGH = 6
+_ENOUGH = 8
 _WORD_COUNTS = 2
 _SHORTEST_FACT = 3
 _YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
@@ -55,11 +55,13 @@ def acceptable(password: str, *, policy: Policy, facts: Iterable[str] = ()) -> s
         raise _refused(f"a password has at least {policy.password_min_length} characters")
     folded = text.casefold()
     own = frozenset(part for fact in facts for part in _parts(fact))
-    if _count(_unit(folded), own | blocklist()) >= _ENOUGH:
+    unit, enough = _unit(folded), min(_ENOUGH, policy.password_min_length * 2 // 3)
+    count = _count(unit, own | blocklist())
+    if count >= enough:
         return text
-    if _count(_unit(folded), blocklist()) >= _ENOUGH:
+    if count < (without_own := _count(unit, blocklist())):
         raise _refused("this is mostly your own name or address, or the name of this service")
-    if _count(_unit(folded), frozenset()) >= _ENOUGH:
+    if without_own < _count(unit, frozenset()):
         raise _refused("this is mostly one of the passwords that everybody tries first")
     raise _refused("this is mostly a repetition or a sequence")
 
@@ -163,5 +165,5 @@ def parse_phc(text: str) -> Argon2 | None:
 
 
 def needs_rehash(phc: str, wanted: Argon2) -> bool:
-    """Whether the hash has other parameters than wanted; stronger ones too: a login's time must not show whose it is."""
+    """Whether the hash has other parameters than wanted; stronger too: a login's time must not show whose it is."""
     return parse_phc(phc) != wanted

@@ -20,6 +20,7 @@ from typing import Any, Literal
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MAX_ACCESS_TTL = DAY  # a guard's ceiling on exp - iat
 LEEWAY = 60  # what any guard may add to an expiry
+MIN_PASSWORD_LENGTH = 8  # SP 800-63B section 3.1.1.2
 SKEW = 120  # how far clocks of nodes and guards may differ
 
 _ELLIPTIC = ("ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -60,7 +61,12 @@ class Policy:
     @property
     def symmetric(self) -> bool:
         """Whether guards hold the signing secret themselves: then administration is refused."""
-        return self.algorithm.startswith("HS")
+        return is_symmetric(self.algorithm)
+
+
+def is_symmetric(algorithm: str) -> bool:
+    """Whether who can verify can also sign."""
+    return algorithm.startswith("HS")
 
 
 _NO_STATE = {"refresh": False, "sessions": False, "revocation": False, "logout": False}
@@ -137,8 +143,8 @@ def _rules(policy: Policy) -> tuple[tuple[bool, str], ...]:
         (min(policy.grace, policy.recovery) < 0, "REFRESH_GRACE and REFRESH_RECOVERY are seconds, 0 or more"),
         (policy.algorithm not in ALGORITHMS, f"ALGORITHM is {policy.algorithm}: one of {', '.join(ALGORITHMS)}"),
         (
-            not 1 <= lengths[0] <= lengths[1],
-            f"PASSWORD_MIN_LENGTH is {lengths[0]}: 1 to {lengths[1]}",
+            not MIN_PASSWORD_LENGTH <= lengths[0] <= lengths[1],
+            f"PASSWORD_MIN_LENGTH is {lengths[0]}: {MIN_PASSWORD_LENGTH} to {lengths[1]}",
         ),
         (
             not policy.login_identifiers or not set(policy.login_identifiers) <= set(IDENTIFIERS),

@@ -30,7 +30,7 @@ __all__ = [
 ADMIN_ROLE = "admin"
 ADMIN_PERMISSION = "jotgate:admin"
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII)
-_PERMISSION = re.compile(r"(?=.{1,128}\Z)[!#-)+-\[\]-~]+(?<=:)\*|(?=.{1,128}\Z)[!#-)+-\[\]-~]+")
+_PERMISSION = re.compile(r"(?=.{1,128}\Z)[!#-)+-\[\]-~]+(?:(?<=:)\*)?")
 
 
 def valid_role_name(name: str) -> bool:

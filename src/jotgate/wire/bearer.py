@@ -22,8 +22,8 @@ from jotgate.errors import CredentialsAmbiguous, Malformed
 
 MAX_TOKEN_BYTES = 8192
 SUBPROTOCOL = "bearer."
-_SCHEME = "bearer"
-_MAX_HEADER = MAX_TOKEN_BYTES + len(_SCHEME) + 1
+_SCHEME = "bearer "
+_MAX_HEADER = MAX_TOKEN_BYTES + len(_SCHEME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,11 @@ def from_header(value: str | bytes | None) -> str | None:
     if len(value) > _MAX_HEADER:
         raise Malformed("the Authorization header is over 8 KiB")
     text = value if isinstance(value, str) else value.decode("latin-1")
-    scheme, space, rest = text.strip(" \t").partition(" ")
-    if scheme.lower() != _SCHEME:
+    if text[:7].lower() != _SCHEME:
+        if text.strip().lower() == _SCHEME.strip():
+            raise Malformed("the Authorization header names the scheme and no token")
         return None
-    token = rest.lstrip(" ") if space else ""
+    token = text[7:].strip(" ")
     if "," in token:
         raise CredentialsAmbiguous("the Authorization header carries two credentials")
     return _checked(token)
@@ -74,6 +75,6 @@ def from_subprotocols(offered: Sequence[str]) -> str | None:
 def _checked(token: str) -> str:
     if len(token) > MAX_TOKEN_BYTES:
         raise Malformed("the access token is over 8 KiB")
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise Malformed("the credential is empty or holds characters that no token has")
+    if not token or not token.isascii() or " " in token or "\t" in token:
+        raise Malformed("the credential is empty or holds a blank or no ASCII")
     return token

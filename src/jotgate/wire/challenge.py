@@ -32,7 +32,8 @@ from jotgate.errors import (
 )
 from jotgate.jose import strictjson
 
-_UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # not in quoted-string, or only by an escape that clients get wrong
+_UNQUOTABLE = re.compile(r"[^ -~]")  # a header is ASCII, and a line break would begin another one
+_ESCAPED = re.compile(r'(["\\])')  # RFC 9110 section 5.6.4
 _NO_SCOPE = re.compile(r"[^ !#-\[\]-~]")  # RFC 6749 section 3.3, with the space between
 
 
@@ -75,7 +76,7 @@ def challenge_of(error: JotgateError, *, realm: str) -> str | None:
 @lru_cache(maxsize=64)
 def _start(realm: str) -> str:
     """No realm can end its quotes or the header."""
-    return 'Bearer realm="{}"'.format(_UNQUOTABLE.sub("?", realm))
+    return 'Bearer realm="{}"'.format(_ESCAPED.sub(r"\\\1", _UNQUOTABLE.sub("?", realm)))
 
 
 def _body(error: JotgateError) -> dict[str, str]:

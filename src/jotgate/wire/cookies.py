@@ -10,6 +10,7 @@ All are `Secure` but on plain-http loopback, where browsers would refuse the pre
 """
 
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from jotgate.errors import CredentialsAmbiguous
 
@@ -32,6 +33,7 @@ class Found:
     csrf: str | None = field(default=None, repr=False)
 
 
+_PATH = "/%:@!$&'()*+,=~"  # what a path may hold (RFC 3986 section 3.3), but the semicolon that would end the attribute
 _SECURE = Names("__Host-jotgate-at", "__Secure-jotgate-rt", "__Host-jotgate-csrf")
 _PLAIN = Names("jotgate-at", "jotgate-rt", "jotgate-csrf")
 
@@ -48,8 +50,8 @@ def set_access(token: str, *, seconds: int, secure: bool) -> str:
 
 def set_refresh(token: str, *, seconds: int, secure: bool, path: str) -> str:
     """The Set-Cookie value for the refresh token; `path`: the refresh route, mount point included."""
-    tail = _tail(secure=secure)
-    return f"{names(secure).refresh}={token}; Path={path}; Max-Age={seconds}; SameSite=Strict; HttpOnly{tail}"
+    attributes = f"Path={quote(path, safe=_PATH)}; Max-Age={seconds}; SameSite=Strict; HttpOnly{_tail(secure=secure)}"
+    return f"{names(secure).refresh}={token}; {attributes}"
 
 
 def set_csrf(value: str, *, seconds: int, secure: bool) -> str:

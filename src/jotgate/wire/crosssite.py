@@ -44,7 +44,7 @@ def check(
         host_origin=host_origin,
         allowed_origins=allowed_origins,
     )
-    if not csrf_claim or not csrf_header or not compare_digest(csrf_claim.encode(), csrf_header.encode()):
+    if not csrf_claim or not csrf_header or not compare_digest(_bytes(csrf_claim), _bytes(csrf_header)):
         raise CrossSite(f"{CSRF_HEADER} is missing or is not the token's")
 
 
@@ -63,6 +63,10 @@ def check_origin(
     if (sec_fetch_site is None and same) or (sec_fetch_site == "same-origin" and (same or origin is None)):
         return
     raise CrossSite("the request does not come from this origin")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def origin_of(scheme: str, host: str) -> str:

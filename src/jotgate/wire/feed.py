@@ -8,8 +8,8 @@
     kid     tokens under this key
 
 A page is `{"next": CURSOR, "more": bool, "reset": bool, "entries": [[kind, digest, epoch | null, until], ...]}`. An
-entry carries a digest, not an identifier: reading the feed tells nothing. A kind that is not known here comes through: a
-newer issuer must not stop an older guard from hearing the rest.
+entry carries a digest, not an identifier: reading the feed tells nothing. A kind that is not known here comes through:
+a newer issuer must not stop an older guard from hearing the rest.
 """
 
 import hashlib
@@ -31,8 +31,7 @@ MAX_SEQ = 2**63 - 1
 _CURSOR = re.compile(r"([A-Za-z0-9_-]{1,64})\.(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One revocation, to be remembered until `until`; `epoch` is given for `sub` alone."""
 
     kind: str
