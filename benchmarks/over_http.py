@@ -1,0 +1,243 @@
+"""Refreshes and logins a second over HTTP: one server process pinned to core 0, the load generator on core 1.
+
+Beside the refreshes a raw ASGI handler (`raw_app`), beside the logins bare Argon2id (`raw_argon2`); all take turns in
+short rounds of the same run, each figure is the median of its rounds. CPU time is what the system says of the process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import msgspec
+import psutil
+
+from benchmarks.load import Job, Result
+from benchmarks.pinned import pinned
+from benchmarks.report import Goal, Row, at_least
+from tests.live.process import Server, free_port, serving
+
+SERVER_CORE, LOAD_CORE, BOTH = "0", "1", "0,1"
+CONNECTIONS = 32
+REFRESHES_A_SECOND, SHARE_OF_ARGON2 = 3000, 0.9
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One contestant's turn."""
+
+    rate: float  # a second
+    cpu: float  # seconds of the server for one
+    p50: float
+    p99: float
+    generator: float  # share of its core that the generator used
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """All rows of this part."""
+    seconds, rounds = (1.0, 3) if quick else (3.0, 7)
+    rows = _refreshes(seconds, rounds)
+    rows += _logins("login, server on one core", SERVER_CORE, seconds=seconds, rounds=rounds)
+    if len(os.sched_getaffinity(0)) > 1:
+        rows += _logins("login, server on two cores", BOTH, seconds=seconds, rounds=rounds)
+    return rows
+
+
+# --- refreshes
+
+
+def _refreshes(seconds: float, rounds: int) -> list[Row]:
+    with ExitStack() as stack:
+        contestants = {
+            f"jotgate, {alg}": stack.enter_context(_jotgate_refreshing(alg)) for alg in ("ES256", "EdDSA")
+        } | {f"raw handler, {alg}": stack.enter_context(_raw_refreshing(alg)) for alg in ("ES256", "EdDSA")}
+        seen = _take_turns(contestants, rounds=rounds, seconds=seconds)
+    raw = median(one.rate for one in seen["raw handler, ES256"])
+    return [_refresh_row(who, turns, raw=raw) for who, turns in seen.items()]
+
+
+def _refresh_row(who: str, turns: list[Round], *, raw: float) -> Row:
+    rate = median(turn.rate for turn in turns)
+    limit = REFRESHES_A_SECOND
+    return Row(
+        "refresh over HTTP, one core",
+        who,
+        cpu=median(turn.cpu for turn in turns),
+        wall=1 / rate,
+        rate=rate,
+        note=f"{rate / raw:.2f} x raw ES256; p50 {_ms(turns, 'p50')}, p99 {_ms(turns, 'p99')}; {_generator(turns)}",
+        goal=at_least("at least {limit:,} a second ({value:,.0f})", rate, limit) if who == "jotgate, ES256" else None,
+    )
+
+
+@contextmanager
+def _jotgate_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
+    with _jotgate(SERVER_CORE, ALGORITHM=alg) as server:
+        bodies = [json.dumps({"refresh_token": token}) for token in _sessions(server, CONNECTIONS)]
+        job = Job(server.port, "/auth/refresh", bodies, _networks(CONNECTIONS), seconds=1, refreshing=True)
+        yield _player(job, _served_by(server))
+
+
+def _served_by(server: Server) -> psutil.Process:
+    return psutil.Process(server.pid)  # the pinning wrapper has become the server
+
+
+@contextmanager
+def _raw_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.raw_app:app", "--port", str(port), "--no-access-log"]
+    with TemporaryDirectory() as home:
+        environment = os.environ | {"RAW_DATABASE": f"{home}/raw.db", "RAW_ALGORITHM": alg}
+        process = subprocess.Popen(pinned(SERVER_CORE, *command, "--log-level", "error"), env=environment)
+        try:
+            bodies = [json.dumps({"refresh_token": f"raw-{at}"}) for at in range(CONNECTIONS)]
+            job = Job(port, "/auth/refresh", bodies, _networks(CONNECTIONS), seconds=1, refreshing=True)
+            _wait_for(port)
+            yield _player(job, psutil.Process(process.pid))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+# --- logins
+
+
+def _logins(task: str, cores: str, *, seconds: float, rounds: int) -> list[Row]:
+    """As many clients as hashing has threads and one more, so that no thread waits for work."""
+    threads = len(cores.split(","))
+    with _jotgate(cores) as server:
+        emails = [_register(server, at) for at in range(threads + 1)]
+        bodies = [json.dumps({"email": email, "password": PASSWORD}) for email in emails]
+        job = Job(server.port, "/auth/login", bodies, _networks(len(bodies)), seconds=1)
+        contestants = {"jotgate": _player(job, _served_by(server)), "Argon2id alone": _argon2_player(cores, threads)}
+        seen = _take_turns(contestants, rounds=rounds, seconds=seconds)
+    share = median(
+        ours.rate / raw.rate for ours, raw in zip(seen["jotgate"], seen["Argon2id alone"], strict=True)
+    )  # of neighbouring rounds: the machine's pace drifts
+    goal = at_least("at least {limit:.0%} of Argon2id ({value:.1%})", share, SHARE_OF_ARGON2)
+    return [_login_row(task, who, turns, goal=goal if who == "jotgate" else None) for who, turns in seen.items()]
+
+
+def _login_row(task: str, who: str, turns: list[Round], *, goal: Goal | None) -> Row:
+    rate = median(turn.rate for turn in turns)
+    ours = who == "jotgate"
+    note = f"p50 {_ms(turns, 'p50')}, p99 {_ms(turns, 'p99')}" if ours else "PyNaCl, the same parameters and threads"
+    return Row(task, who, median(turn.cpu for turn in turns), 1 / rate, rate, note, goal)
+
+
+def _argon2_player(cores: str, threads: int) -> Callable[[float], Round]:
+    def play(seconds: float) -> Round:
+        command = pinned(cores, sys.executable, "-m", "benchmarks.raw_argon2", str(threads), str(seconds))
+        rate, cpu = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+        return Round(rate, cpu, 0, 0, 0)
+
+    return play
+
+
+# --- what both need
+
+
+@contextmanager
+def _jotgate(cores: str, **settings: str) -> Iterator[Server]:
+    with (
+        TemporaryDirectory() as home,
+        serving(
+            Path(home),
+            wrap=(sys.executable, str(Path(__file__).with_name("pinned.py")), cores),
+            TRUSTED_PROXIES="127.0.0.1",
+            **settings,
+        ) as server,
+    ):
+        yield server
+
+
+def _sessions(server: Server, count: int) -> list[str]:
+    email = _register(server, 0)
+    with server.api() as api:
+        return [api.login(email, PASSWORD)["refresh_token"] for _ in range(count)]
+
+
+def _register(server: Server, number: int) -> str:
+    email = f"bench-{number}@example.com"
+    with server.api() as api:
+        api.register(email, PASSWORD)
+    return email
+
+
+def _networks(count: int) -> list[str]:
+    return [f"10.1.{at}.1" for at in range(count)]
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            _generate(Job(port, "/auth/refresh", ['{"refresh_token":"raw-0"}'], ["10.0.0.1"], seconds=0))
+        except subprocess.CalledProcessError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the raw handler did not start")
+
+
+def _take_turns(
+    contestants: Mapping[str, Callable[[float], Round]], *, rounds: int, seconds: float
+) -> dict[str, list[Round]]:
+    seen: dict[str, list[Round]] = {who: [] for who in contestants}
+    for play in contestants.values():
+        play(0.5)  # warm
+    for turn in range(rounds):
+        for who in sorted(contestants, reverse=bool(turn % 2)):
+            seen[who].append(contestants[who](seconds))
+    return seen
+
+
+def _player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
+    """Plays the job for some seconds, goes on where it was the next time."""
+
+    def play(seconds: float) -> Round:
+        job.seconds = seconds
+        before = _cpu(process)
+        result = _generate(job)
+        used = _cpu(process) - before
+        job.bodies = result.bodies
+        answered = result.statuses.get(200, 0)
+        if set(result.statuses) != {200}:
+            raise RuntimeError(f"{job.path} answered {result.statuses}")
+        ordered = sorted(result.latencies)
+        return Round(
+            result.rate,
+            used / answered,
+            p50=ordered[len(ordered) // 2],
+            p99=ordered[len(ordered) * 99 // 100],
+            generator=result.cpu / result.seconds,
+        )
+
+    return play
+
+
+def _generate(job: Job) -> Result:
+    command = pinned(LOAD_CORE, sys.executable, "-m", "benchmarks.load")
+    done = subprocess.run(command, input=msgspec.json.encode(job), stdout=subprocess.PIPE, check=True, timeout=120)
+    return msgspec.json.decode(done.stdout, type=Result)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _ms(turns: list[Round], name: str) -> str:
+    return f"{median(getattr(turn, name) for turn in turns) * 1000:.1f} ms"
+
+
+def _generator(turns: list[Round]) -> str:
+    return f"generator {median(turn.generator for turn in turns):.0%} busy"
