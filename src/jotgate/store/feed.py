@@ -1,8 +1,8 @@
 """The revocation feed at rest: entries without a number, numbered by a sequencer once they are committed.
 
 A reader that has read up to N must never miss an entry that commits later with a number below N. So `append` numbers
-nothing; `sequence`, in a transaction of its own, takes the head row's lock first, then numbers what is committed, densely and
-in order of arrival, and moves the head.
+nothing; `sequence`, in a transaction of its own, takes the head row's lock first, then numbers what is committed,
+densely and in order of arrival, and moves the head.
 """
 
 from collections.abc import Iterable

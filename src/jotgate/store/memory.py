@@ -1,7 +1,7 @@
 """The throttle of one process: a bounded table of GCRA instants, kept in two generations.
 
-A key is looked for in the young dictionary, then in the old one. When the young one is full it becomes the old one, and the
-old one is dropped: whoever failed lately is in the young one, so a flood of fresh keys pushes out idle ones only.
+A key is looked for in the young dictionary, then in the old one. When the young one is full it becomes the old one, and
+the old one is dropped: whoever failed lately is in the young one, so a flood of fresh keys pushes out idle ones only.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """What every store keeps: the contracts that flows rely on.
 
 Rules: nothing but the transaction is awaited inside a transaction; every statement is safe to repeat; values are text,
-integers and bytes; SQL lives in the noun files beside this one (`users.py`, `sessions.py`, ...), written once with `?` marks.
+integers and bytes; SQL lives in the noun files beside this one (`users.py`, `sessions.py`, ...), written once, with
+`?`.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,8 @@
 flow then loads the session and decides.
 """
 
+from functools import lru_cache
+
 from jotgate.core.model import Grant, Session
 from jotgate.errors import LoginError
 from jotgate.store.ports import Row, Tx
@@ -24,10 +26,11 @@ _FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at,
 _ROTATE = f"""update sessions set generation = ?, parent = ?, rotated_at = ?
     where id = ? and generation = ? and seed_hash = ? and client_id = ? and {_OPEN} and {_ENABLED} returning {_FACTS}"""
 _GENERATIONS = 2**32  # a refresh token has four bytes for its generation
+_LONGEST_DEVICE, _LONGEST_ADDRESS = 120, 64  # characters
 
 
 async def open(tx: Tx, session: Session) -> None:  # noqa: A001 - read as sessions.open
-    """A new session. Raises `LoginError` when its user was disabled or removed meanwhile."""
+    """A new session; device and address are cut. Raises `LoginError` when its user is disabled or gone meanwhile."""
     opened = await tx.run(
         f"""insert into sessions ({_COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
         where exists (select 1 from users where id = ? and disabled_at is null)""",
@@ -44,8 +47,8 @@ async def open(tx: Tx, session: Session) -> None:  # noqa: A001 - read as sessio
         session.expires_at,
         session.idle_seconds,
         session.amr,
-        session.device,
-        session.address,
+        session.device and session.device[:_LONGEST_DEVICE],
+        session.address and session.address[:_LONGEST_ADDRESS],
         session.closed_at,
         session.closed_by,
         session.user_id,
@@ -149,6 +152,12 @@ def _session(row: Row) -> Session:
     return Session(session_id, user_id, client_id, tuple(audience.split()), *rest)
 
 
+@lru_cache(maxsize=1024)
+def _words(text: str | None) -> tuple[str, ...]:
+    """Sorted, each once. Users share their roles, and so the tuples."""
+    return tuple(sorted(set(text.split()))) if text else ()
+
+
 def _grant(row: Row) -> Grant:
     (
         session_id, user_id, client_id, audience, scope, opened_at, amr, expires_at, idle_seconds,
@@ -160,8 +169,8 @@ def _grant(row: Row) -> Grant:
         client_id=client_id,
         audience=tuple(audience.split()),
         scope=scope,
-        roles=tuple(sorted(roles.split())) if roles else (),
-        permissions=tuple(sorted(set(permissions.split()))) if permissions else (),
+        roles=_words(roles),
+        permissions=_words(permissions),
         epoch=epoch,
         auth_time=opened_at,
         amr=amr,

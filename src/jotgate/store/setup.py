@@ -17,3 +17,8 @@ async def take(tx: Tx, digest: bytes, now: int) -> bool:
 async def clear(tx: Tx) -> None:
     """No link works any more."""
     await tx.run("delete from setup_links")
+
+
+async def holds(tx: Tx, digest: bytes, now: int) -> bool:
+    """Whether the link could be taken now."""
+    return await tx.one("select 1 from setup_links where digest = ? and expires_at > ?", digest, now) is not None

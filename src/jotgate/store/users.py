@@ -71,6 +71,11 @@ async def set_roles(tx: Tx, user_id: str, roles: Sequence[str]) -> None:
     await _add_roles(tx, user_id, roles)
 
 
+async def set_name(tx: Tx, user_id: str, name: str | None) -> bool:
+    """Another name to be shown. False when there is no such user."""
+    return bool(await tx.run("update users set name = ? where id = ?", name, user_id))
+
+
 async def set_disabled(tx: Tx, user_id: str, disabled_at: int | None) -> bool:
     """Disabled since an instant, or None: enabled. False when there is no such user."""
     return bool(await tx.run("update users set disabled_at = ? where id = ?", disabled_at, user_id))

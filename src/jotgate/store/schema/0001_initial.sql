@@ -24,6 +24,8 @@ create table roles (
     permissions text not null
 ) strict, without rowid;
 
+insert into roles (name, permissions) values ('admin', 'jotgate:admin');
+
 create table sessions (
     id text primary key,
     user_id text not null,
@@ -42,7 +44,7 @@ create table sessions (
     address text,
     closed_at integer,
     closed_by text
-) strict, without rowid;
+) strict;
 
 create index sessions_open_by_user on sessions (user_id) where closed_at is null;
 
