@@ -11,9 +11,9 @@ One `next` is always published. The lead has two exceptions: the first key of an
 have cached anything; and the key after a revoked one, because waiting would leave nobody able to log in: guards fetch
 at once, told by the feed or by the unknown `kid`.
 
-HMAC secrets come from the operator: they take over at once, and there is no next. Key pairs and secrets are never mixed:
-whoever holds an old secret could sign for the new key set. So a change between them forgets the old keys at once, and
-ends their access tokens.
+HMAC secrets come from the operator: they take over at once, and there is no next. Key pairs and secrets are never
+mixed: whoever holds an old secret could sign for the new key set. So a change between them forgets the old keys at
+once, and ends their access tokens.
 
 Secrets at rest are sealed by AES-256-GCM under a key derived from the master secret by HKDF-SHA256 (RFC 5869); kind and
 name are authenticated with them, so that rows cannot be exchanged.
