@@ -1,7 +1,7 @@
 """Env: all that a flow needs from outside, in one frozen value; and how a flow tells the guards what it has done.
 
-What is told is appended in the transaction that does it (`tell_closed`, `tell_changed`) and gets its number at once after
-the commit (`sequence`), or within 200 ms by `watch`.
+What is told is appended in the transaction that does it (`tell_closed`, `tell_changed`) and gets its number right after
+its commit (`sequence`), or within 200 ms by `watch`.
 """
 
 import asyncio

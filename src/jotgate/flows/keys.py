@@ -1,0 +1,287 @@
+"""Keys: open the stored ones, make new ones when they are due, rotate, revoke, wrap them anew under another secret.
+
+Everything in one database is sealed under one master secret, the one that opens `secret_check`, whichever this process has
+first; `secret_rotate` wraps all of it anew in one transaction. Whoever changes a key bumps the version; every process
+looks at the version and opens the keys again when it differs.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from jotgate.core import keyring
+from jotgate.core.feed import key_revoked
+from jotgate.core.keyring import Forget, Keyring, Promote, Publish, Retire
+from jotgate.core.model import StoredKey, StoredMacKey
+from jotgate.core.policy import is_symmetric
+from jotgate.core.refresh_token import MAC_KEY_BYTES, MacKey
+from jotgate.errors import KeyRefused, NotFound, Refused, SecretMismatch, StartError
+from jotgate.flows.env import Env, Secrets, sequence
+from jotgate.jose import jwk, jwks, strictjson
+from jotgate.jose.jwk import Key
+from jotgate.jose.keygen import new_key
+from jotgate.store import audit, feed, keys
+from jotgate.store.ports import Tx
+
+_SIGNING, _MAC, _CHECK = "signing key", "MAC key", "check"
+_MAC_ID_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Lengthen:
+    """The policy lets tokens of this key live longer than before: guards must remember longer what they are told."""
+
+    kid: str
+
+
+_Change = keyring.Change | Lengthen
+
+# --- at the start and now and then
+
+
+async def load(env: Env) -> None:
+    """At the start: see that the secret fits, make what is missing, open the keys. Raises `StartError`."""
+    await tick(env)
+    await _open(env)
+
+
+async def reload(env: Env) -> None:
+    """Open the keys again if another process changed them."""
+    if await keys.version(env.store.read()) != env.keyring.loaded_version:
+        await _open(env)
+
+
+async def tick(env: Env) -> None:
+    """Make, promote, retire and forget what is due; nothing is written when nothing is."""
+    now = int(env.clock())
+    changes = await _due(env, env.store.read(), now=now)
+    if not changes and await keys.secret_check(env.store.read()) is not None:
+        return
+    count = sum(isinstance(change, Publish) for change in changes if not env.policy.symmetric)
+    # An RSA key takes its time: it is not made inside the transaction.
+    ready = [await asyncio.to_thread(new_key, env.policy.algorithm) for _ in range(count)]
+    async with env.store.begin() as tx:
+        await keys.bump(tx)
+        await _bring_up_to_date(env, tx, ready=ready, now=now)
+    await _open(env)
+
+
+# --- by an operator
+
+
+async def list_all(env: Env) -> tuple[StoredKey, ...]:
+    """Every key that is not gone, oldest first."""
+    return tuple(key for key in await keys.signing(env.store.read()) if key.gone_at is None)
+
+
+def state(key: StoredKey) -> str:
+    """`next`, `signing`, `retiring`, `revoked` or `gone`."""
+    instants = (
+        ("revoked", key.revoked_at),
+        ("gone", key.gone_at),
+        ("retiring", key.retiring_at),
+        ("signing", key.signing_at),
+    )
+    return next((name for name, instant in instants if instant is not None), "next")
+
+
+async def rotate(env: Env, *, at_once: bool = False, actor: str | None = None) -> str:
+    """The next key signs from now on; its `kid`. Raises `Refused` before guards can all have it, unless `at_once`."""
+    if env.policy.symmetric:
+        raise Refused(
+            f"{env.policy.algorithm} has one key, its secret: set another HS256_SECRET here and at the guards"
+        )
+    now = int(env.clock())
+    async with env.store.begin() as tx:
+        await keys.bump(tx)
+        nexts = [key for key in keyring.published(await keys.signing(tx)) if state(key) == "next"]
+        if not nexts:
+            raise Refused("there is no next key")
+        successor = min(nexts, key=lambda key: (key.published_at, key.kid))
+        if not at_once and now < successor.published_at + env.policy.key_lead:
+            raise Refused(f"guards may not know the next key before {env.policy.key_lead} s after it was published")
+        await _apply(env, tx, Promote(successor.kid), ready=[], now=now)
+        await _bring_up_to_date(env, tx, ready=[], now=now)
+        await audit.append(tx, "key_rotated", now=now, actor=actor, detail=successor.kid)
+    await _open(env)
+    return successor.kid
+
+
+async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
+    """The key is stolen: nothing that it signed counts any more, and guards are told. Raises `NotFound`, `Refused`."""
+    if env.policy.symmetric:
+        raise Refused(
+            f"{env.policy.algorithm} has one key, its secret: set another HS256_SECRET here and at the guards"
+        )
+    now = int(env.clock())
+    async with env.store.begin() as tx:
+        await keys.bump(tx)
+        key = {key.kid: key for key in keyring.published(await keys.signing(tx))}.get(kid)
+        if key is None:
+            raise NotFound("no such key is published")
+        await keys.put_signing(tx, replace(key, revoked_at=now, gone_at=now, sealed=b""))
+        await _bring_up_to_date(env, tx, ready=[], now=now)
+        await feed.append(tx, (key_revoked(env.issuer, kid, now=now),))
+        await audit.append(tx, "key_revoked", now=now, actor=actor, detail=kid)
+    await _open(env)
+    await sequence(env)
+
+
+async def secret_rotate(env: Env, master: bytes | None = None, *, actor: str | None = None) -> int:
+    """Wrap everything anew under `master`, or the secret of the settings, all or nothing; how many keys there are."""
+    secrets = env.keyring.secrets
+    new = master or secrets.master
+    async with env.store.begin() as tx:
+        await keys.bump(tx)
+        old = await _master(env, tx)
+        sealed = [key for key in await keys.signing(tx) if key.sealed]
+        for key in sealed:
+            plain = keyring.unseal(old, key.sealed, kind=_SIGNING, name=key.kid)
+            await keys.put_signing(tx, replace(key, sealed=_seal(env, new, plain, kind=_SIGNING, name=key.kid)))
+        macs = await keys.macs(tx)
+        for mac in macs:
+            plain = keyring.unseal(old, mac.sealed, kind=_MAC, name=str(mac.id))
+            await keys.put_mac(tx, replace(mac, sealed=_seal(env, new, plain, kind=_MAC, name=str(mac.id))))
+        await keys.set_secret_check(tx, _seal(env, new, b"", kind=_CHECK, name=_CHECK))
+        await audit.append(tx, "secret_rotated", now=int(env.clock()), actor=actor)
+    env.keyring.secrets = Secrets(new, (secrets.master, *secrets.previous), secrets.hs256)
+    await _open(env)
+    return len(sealed) + len(macs)
+
+
+# --- what is due
+
+
+async def _due(env: Env, tx: Tx, *, now: int) -> tuple[_Change, ...]:
+    stored = await keys.signing(tx)
+    current = keyring.signing([key for key in stored if is_symmetric(key.alg) is env.policy.symmetric])
+    if env.policy.symmetric and current is not None and current.public != _public(_shared(env)):
+        return (Publish(env.policy.algorithm, sign=True),)  # the secret is another one, or for another algorithm
+    if current is not None and current.longest_ttl < env.policy.access_ttl:
+        return (Lengthen(current.kid),)
+    return keyring.due(stored, now=now, policy=env.policy)
+
+
+async def _bring_up_to_date(env: Env, tx: Tx, *, ready: list[Key], now: int) -> None:
+    """Everything that is due; `ready` are new keys to use."""
+    await _master(env, tx)
+    if not await keys.macs(tx):
+        await _first_mac(env, tx, now=now)
+    while changes := await _due(env, tx, now=now):
+        for change in changes:
+            await _apply(env, tx, change, ready=ready, now=now)
+
+
+async def _apply(env: Env, tx: Tx, change: _Change, *, ready: list[Key], now: int) -> None:
+    stored = {key.kid: key for key in await keys.signing(tx)}
+    # Later than any before, so that it is this one that signs, in whichever second and whatever the clock did.
+    signs_from = max(now, *((key.signing_at or 0) + 1 for key in stored.values()), 0)
+    if isinstance(change, Publish):
+        await _publish(env, tx, change, ready=ready, now=now, signs_from=signs_from)
+        return
+    key = stored[change.kid]
+    ttl = max(key.longest_ttl, env.policy.access_ttl)
+    match change:
+        case Promote():
+            key = replace(key, signing_at=signs_from, longest_ttl=ttl)
+        case Lengthen():
+            key = replace(key, longest_ttl=ttl)
+        case Retire():
+            key = replace(key, retiring_at=now)
+        case Forget():
+            key = replace(key, gone_at=now, sealed=b"")
+    await keys.put_signing(tx, key)
+
+
+async def _publish(env: Env, tx: Tx, change: Publish, *, ready: list[Key], now: int, signs_from: int) -> None:
+    if env.policy.symmetric:
+        key, sealed = _shared(env), b""
+        for other in await keys.signing(tx):  # guards changed to the new secret: tokens under the old one are dead
+            if is_symmetric(other.alg):
+                await keys.remove_signing(tx, other.kid)
+    else:
+        key = ready.pop() if ready else new_key(change.alg)
+        master = await _master(env, tx)
+        sealed = _seal(env, master, jwk.to_private_bytes(key), kind=_SIGNING, name=key.kid)
+    stored = StoredKey(
+        kid=key.kid,
+        alg=key.alg,
+        public=_public(key),
+        sealed=sealed,
+        created_at=now,
+        published_at=now,
+        signing_at=signs_from if change.sign else None,
+        longest_ttl=env.policy.access_ttl if change.sign else 0,
+    )
+    await keys.put_signing(tx, stored)
+
+
+async def _first_mac(env: Env, tx: Tx, *, now: int) -> None:
+    master = await _master(env, tx)
+    number = int.from_bytes(env.entropy(_MAC_ID_BYTES))
+    sealed = _seal(env, master, env.entropy(MAC_KEY_BYTES), kind=_MAC, name=str(number))
+    await keys.put_mac(tx, StoredMacKey(number, sealed, now))
+
+
+# --- opening and sealing
+
+
+async def _open(env: Env) -> None:
+    """Take the stored keys into use. Raises `SecretMismatch`, `StartError`; then those in use stay."""
+    tx = env.store.read()
+    version = await keys.version(tx)  # first: what changes after it is seen by the next look
+    stored = keyring.published(await keys.signing(tx))
+    master = _opener(env.keyring.secrets, await keys.secret_check(tx))
+    macs = await keys.macs(tx)
+    signing = keyring.signing(stored)
+    if signing is None or not macs:
+        raise StartError("another process with other settings is changing the keys of this database")
+    opened = {mac.id: keyring.unseal(master, mac.sealed, kind=_MAC, name=str(mac.id)) for mac in macs}
+    private = _shared(env) if is_symmetric(signing.alg) else _private(master, signing)
+    public = jwks.of(private) if is_symmetric(signing.alg) else jwks.of(*(jwk.parse(key.public) for key in stored))
+    current = max((mac for mac in macs if mac.retired_at is None), key=lambda mac: (mac.created_at, mac.id))
+    ring = Keyring(
+        signing=private,
+        public=public,
+        macs={number: MacKey(number, secret) for number, secret in opened.items()},
+        mac_current=current.id,
+        version=version,
+    )
+    env.keyring.replace(ring, longest_ttl=keyring.longest_ttl(stored, env.policy))
+
+
+def _private(master: bytes, key: StoredKey) -> Key:
+    return jwk.from_private_bytes(key.alg, key.kid, keyring.unseal(master, key.sealed, kind=_SIGNING, name=key.kid))
+
+
+def _public(key: Key) -> str:
+    return strictjson.dumps(jwk.export_public(key)).decode()
+
+
+def _shared(env: Env) -> Key:
+    """The key that is guards' too. Raises `StartError`."""
+    try:
+        return jwk.from_private_bytes(env.policy.algorithm, None, env.keyring.secrets.hs256 or b"")
+    except KeyRefused as error:
+        raise StartError(f"HS256_SECRET is no secret for {env.policy.algorithm}: {error.detail}") from None
+
+
+async def _master(env: Env, tx: Tx) -> bytes:
+    """The master secret that this database is sealed under; a new database takes ours. Raises `SecretMismatch`."""
+    check = await keys.secret_check(tx)
+    if check is None:
+        check = _seal(env, env.keyring.secrets.master, b"", kind=_CHECK, name=_CHECK)
+        await keys.set_secret_check(tx, check)
+    return _opener(env.keyring.secrets, check)
+
+
+def _opener(secrets: Secrets, check: bytes | None) -> bytes:
+    for master in (secrets.master, *secrets.previous):
+        with suppress(SecretMismatch):
+            keyring.unseal(master, check or b"", kind=_CHECK, name=_CHECK)
+            return master
+    raise SecretMismatch("the master secret does not open this database: give the one that it was made with")
+
+
+def _seal(env: Env, master: bytes, plain: bytes, *, kind: str, name: str) -> bytes:
+    return keyring.seal(master, plain, kind=kind, name=name, nonce=env.entropy(keyring.NONCE_BYTES))

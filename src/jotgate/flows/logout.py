@@ -1,0 +1,39 @@
+"""Logout: end the session that a token belongs to, or all sessions of a user. Doing it twice is fine."""
+
+from jotgate.core.refresh_token import parse
+from jotgate.errors import GrantError
+from jotgate.flows.env import Env, sequence, tell_closed
+from jotgate.jose.jwt import Claims
+from jotgate.store import sessions
+
+
+async def logout(env: Env, *, refresh_token: str | None = None, claims: Claims | None = None) -> None:
+    """End the session of the refresh token (any generation of it) and that of the access token.
+
+    `claims` are those of an authentic access token of ours, expired or not. What is not ours ends nothing.
+    """
+    named = {_session_of(env, refresh_token), claims.sid if claims else None}
+    now = int(env.clock())
+    async with env.store.begin() as tx:
+        closed = [one for one in named if one is not None and await sessions.close(tx, one, "logout", now)]
+        await tell_closed(env, tx, closed, now=now)
+    if closed:
+        await sequence(env)
+
+
+async def logout_all(env: Env, user_id: str) -> None:
+    """End all sessions of the user."""
+    now = int(env.clock())
+    async with env.store.begin() as tx:
+        closed = await sessions.close_all(tx, user_id, "logout", now)
+        await tell_closed(env, tx, closed, now=now)
+    await sequence(env)
+
+
+def _session_of(env: Env, refresh_token: str | None) -> str | None:
+    if refresh_token is None:
+        return None
+    try:
+        return parse(refresh_token, env.keyring.current.macs).session_id
+    except GrantError:
+        return None
