@@ -1,8 +1,8 @@
 """Keys: open the stored ones, make new ones when they are due, rotate, revoke, wrap them anew under another secret.
 
-Everything in one database is sealed under one master secret, the one that opens `secret_check`, whichever this process has
-first; `secret_rotate` wraps all of it anew in one transaction. Whoever changes a key bumps the version; every process
-looks at the version and opens the keys again when it differs.
+Everything in one database is sealed under one master secret: the one that opens `secret_check`, be it our first or a
+previous one. `secret_rotate` wraps all of it anew in one transaction. Whoever changes a key bumps the version; every
+process looks at the version and opens the keys again when it differs.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 from jotgate.core.refresh_token import parse
 from jotgate.errors import GrantError
 from jotgate.flows.env import Env, sequence, tell_closed
-from jotgate.jose.jwt import Claims
+from jotgate.jose import Claims
 from jotgate.store import sessions
 
 

@@ -10,7 +10,7 @@ name email preferred_username               the policy asks for it and the user 
 user_id role                                the policy asks for it; role is the first one, in the order of the alphabet
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jotgate.core import refresh_token
@@ -18,7 +18,7 @@ from jotgate.core.model import Grant, TokenPair
 from jotgate.core.roles import narrow
 from jotgate.flows.env import Env
 from jotgate.jose import b64, jwt
-from jotgate.jose.jwt import Claims
+from jotgate.jose.claims import NOTHING, Claims
 
 _JTI_BYTES = 16
 _CSRF_BYTES = 16
@@ -72,6 +72,8 @@ def access_token(env: Env, grant: Grant, *, expires_at: int, scope: str, now: in
     return jwt.encode(claims, env.keyring.current.signing)
 
 
-def _extra(names: tuple[str, ...], grant: Grant, csrf: str | None) -> dict[str, Any]:
+def _extra(names: tuple[str, ...], grant: Grant, csrf: str | None) -> Mapping[str, Any]:
     extra = {name: value for name in names if (value := _EXTRA[name](grant)) is not None}
-    return extra if csrf is None else {**extra, "csrf": csrf}
+    if csrf is not None:
+        extra["csrf"] = csrf
+    return extra or NOTHING
