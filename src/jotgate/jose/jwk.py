@@ -44,6 +44,7 @@ class Key:
     verify: Verify = field(repr=False, compare=False)  # verify(signature, data) raises SignatureInvalid
     sign: Sign = field(repr=False, compare=False)  # sign(data) -> signature; raises KeyRefused in a public half
     thumbprint: str = ""  # RFC 7638
+    known: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # see `jws`
 
     def pick(self, kid: str | None, alg: str) -> "Key":
         """Itself, as a set of one: a header may leave `kid` out, but not name another."""

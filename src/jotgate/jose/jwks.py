@@ -28,6 +28,7 @@ class KeySet:
 
     keys: tuple[Key, ...]
     by_kid: Mapping[str, Key] = field(init=False, repr=False, compare=False)
+    known: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # see `jws`
 
     def __post_init__(self) -> None:
         by_kid = {key.kid: key for key in self.keys}

@@ -4,8 +4,8 @@ A header is refused that is over 1 KiB, is not strict JSON, has no algorithm kno
 (none of which is understood). `jku`, `jwk`, `x5u` and `x5c` are never followed: they mean as little as unknown names.
 `kid` is a name in the key set and nothing else.
 
-Header segments that stood in a token with a good signature are remembered, parsed: the same bytes say the same thing.
-Which key they pick and whether it signed this token is asked every time.
+A key set remembers the header segments that stood under a good signature, parsed, with the key they picked: neither
+ever changes. Whether that key signed this token is asked every time.
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,14 @@ import msgspec
 from jotgate.errors import Malformed, Misuse, SignatureInvalid
 from jotgate.jose import b64, strictjson
 from jotgate.jose.algs import ALGS
+from jotgate.jose.b64 import decode
 from jotgate.jose.jwk import Key
 
 MAX_TOKEN = 8192  # bytes, before anything is parsed
 MAX_HEADER = 1024  # bytes, decoded
 _MAX_SEGMENT = (MAX_HEADER * 4 + 2) // 3
-_MAX_REMEMBERED = 256
+_MAX_KNOWN = 64
 _NOT_UNDERSTOOD = frozenset({"crit", "b64", "zip"})
-
-
-class Keys(Protocol):
-    """A `Key` or a `KeySet`."""
-
-    def pick(self, kid: str | None, alg: str) -> Key:
-        """The key for this name and algorithm; raises `UnknownKey` or `SignatureInvalid`."""
-        ...
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -49,20 +42,29 @@ class Verified(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-# Bounded; only ever replaced whole or added to, so threads need no lock.
-_remembered: dict[bytes, Header] = {}
+class Keys(Protocol):
+    """A `Key` or a `KeySet`."""
+
+    @property
+    def known(self) -> dict[bytes, Any]:
+        """What `unseal` remembers: header segment -> parsed header, `verify` of the key it picks."""
+        ...
+
+    def pick(self, kid: str | None, alg: str) -> Key:
+        """The key for this name and algorithm; raises `UnknownKey` or `SignatureInvalid`."""
+        ...
 
 
 def sign(payload: bytes, key: Key, *, header: Mapping[str, Any] | None = None) -> str:
     """The compact token. `header` adds to `alg` and `kid`, which are the key's. Raises `Misuse`, `KeyRefused`."""
-    return seal(header_segment(key, header or {}), payload, key)
+    return seal(header_segment(key.alg, key.kid, header or {}), payload, key)
 
 
-def header_segment(key: Key, more: Mapping[str, Any]) -> bytes:
+def header_segment(alg: str, kid: str, more: Mapping[str, Any]) -> bytes:
     """The first segment; raises `Misuse` where the header would be refused by `verify`."""
     if not more.keys().isdisjoint({"alg", "kid"} | _NOT_UNDERSTOOD):
         raise Misuse("alg and kid are the key's; crit, b64 and zip are not understood")
-    data = strictjson.dumps({"alg": key.alg, "kid": key.kid, **more})
+    data = strictjson.dumps({"alg": alg, "kid": kid, **more})
     if len(data) > MAX_HEADER:
         raise Misuse("the header is too long")
     return b64.encode_bytes(data)
@@ -85,30 +87,37 @@ def verify(token: str | bytes, keys: Keys) -> Verified:
 
 def unseal(token: str | bytes, keys: Keys) -> tuple[Header, bytes]:
     """As `verify`, with the parsed header."""
-    if type(token) is str:
-        token = b64.ascii_bytes(token)
     if type(token) is not bytes:
-        raise Malformed("a token is text")
+        token = b64.ascii_bytes(token)
     if len(token) > MAX_TOKEN:
         raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
     signed, _, signature = token.rpartition(b".")
     segment, _, payload = signed.partition(b".")
-    header = _remembered.get(segment)
-    if header is None:
-        header = parse_header(segment)
-    keys.pick(header.kid, header.alg).verify(b64.decode(signature), signed)
-    if segment not in _remembered:
-        _remember(segment, header)
-    return header, b64.decode(payload)
+    known = keys.known.get(segment)
+    if known is None:
+        return _first(segment, keys, signed, signature), decode(payload)
+    header, check = known
+    check(decode(signature), signed)
+    return header, decode(payload)
+
+
+def _first(segment: bytes, keys: Keys, signed: bytes, signature: bytes) -> Header:
+    """A header that these keys have not seen under a good signature: it is remembered if this one is."""
+    header = parse_header(segment)
+    check = keys.pick(header.kid, header.alg).verify
+    check(decode(signature), signed)
+    if len(keys.known) >= _MAX_KNOWN:
+        keys.known.clear()
+    keys.known[segment] = header, check
+    return header
 
 
 def peek(token: str | bytes) -> Header:
     """The header of a token nobody has verified: for messages and tests, never to decide. Raises `Malformed`."""
-    if isinstance(token, str):
-        token = b64.ascii_bytes(token)
-    if len(token) > MAX_TOKEN:
+    data = token if type(token) is bytes else b64.ascii_bytes(token)
+    if len(data) > MAX_TOKEN:
         raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
-    return parse_header(token.partition(b".")[0])
+    return parse_header(data.partition(b".")[0])
 
 
 def parse_header(segment: bytes) -> Header:
@@ -131,10 +140,3 @@ def parse_header(segment: bytes) -> Header:
 def media_type(typ: str) -> str:
     """A `typ` for comparing: any letter case, `application/` may be left out (RFC 7515 section 4.1.9)."""
     return typ.lower().removeprefix("application/") if typ.isascii() else typ
-
-
-def _remember(segment: bytes, header: Header) -> None:
-    global _remembered  # noqa: PLW0603 - replaced whole: a reader has the old or the new one
-    if len(_remembered) >= _MAX_REMEMBERED:
-        _remembered = {}
-    _remembered[segment] = header
