@@ -9,6 +9,8 @@ from jotgate.errors import DatabaseUnusable
 from jotgate.store.ports import Store, Tx
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
+_TABLE = """create table if not exists jotgate_migrations
+    (number integer primary key, name text not null, applied_at integer not null)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +38,36 @@ async def migrate(
     Raises `DatabaseUnusable` when a newer jotgate made the database; a step that fails leaves nothing.
     """
     known = steps() if known is None else known
+    if await check(store, known=known):
+        return 0
     async with store.begin() as tx:
-        await tx.run(
-            """create table if not exists migrations
-            (number integer primary key, name text not null, applied_at integer not null)"""
-        )
-        applied = await _applied(tx)
+        await tx.run(_TABLE)
+        applied = await _applied(tx)  # anew: another process may have been faster
         _refuse_newer(applied, known)
         missing = [step for step in known if step.number > applied]
         for step in missing:
             for statement in step.statements:
                 await tx.run(statement)
-            sql = "insert into migrations (number, name, applied_at) values (?, ?, ?)"
+            sql = "insert into jotgate_migrations (number, name, applied_at) values (?, ?, ?)"
             await tx.run(sql, step.number, step.name, now)
         await tx.run("update feed_head set incarnation = ? where incarnation = ''", entropy(8).hex())
     return len(missing)
 
 
 async def check(store: Store, *, known: tuple[Step, ...] | None = None) -> bool:
-    """Whether the schema is this jotgate's own; False: `migrate` is due. Raises `DatabaseUnusable` when it is newer."""
+    """Whether the schema is this jotgate's own; False: `migrate` is due. Raises `DatabaseUnusable`: newer, not ours."""
     known = steps() if known is None else known
     tx = store.read()
-    there = await tx.one("select 1 from sqlite_master where name = 'migrations'")
-    applied = await _applied(tx) if there else 0
+    tables = {name for (name,) in await tx.all("select name from sqlite_master where type = 'table'")}
+    if tables and "jotgate_migrations" not in tables:
+        raise DatabaseUnusable(f"The database is not jotgate's: it holds {', '.join(sorted(tables)[:5])}")
+    applied = await _applied(tx) if tables else 0
     _refuse_newer(applied, known)
     return applied == known[-1].number
 
 
 async def _applied(tx: Tx) -> int:
-    row = await tx.one("select max(number) from migrations")
+    row = await tx.one("select max(number) from jotgate_migrations")
     return int(row[0] or 0) if row else 0
 
 

@@ -8,6 +8,7 @@ it. A lock that another process holds (the command line beside the server) is wa
     ---------------                            ------
     locked by another process, up to 5 s       done when the lock is given up
     locked longer, full, read-only, damaged    Unavailable; nothing was changed
+    not kept by the disk                       Unavailable; nobody knows whether it was changed
     gone, or replaced under our feet           Unavailable for whoever writes; as before once it is back
     no database, not ours, unwritable          DatabaseUnusable, when it is opened
 """
@@ -30,18 +31,19 @@ from jotgate.store.sqlite_wal import Wal
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-_PATIENCE_SECONDS = 5.0  # for a lock that another process holds
 _LOOK_SECONDS = 0.2  # between looks whether the file is still there
 _CHECKPOINT_CHANGES = 1000  # rows changed, each a page or a few
 
 
-def open_store(path: str | Path) -> "SqliteStore":
-    """Open or make a database file (0600, its folder 0700), or `:memory:`. Raises `DatabaseUnusable`."""
+def open_store(path: str | Path, *, patience_seconds: float = 5.0) -> "SqliteStore":
+    """Open or make a database file (0600, its folder 0700), or `:memory:`. Raises `DatabaseUnusable`.
+
+    `patience_seconds`: how long a lock of another process is waited for.
+    """
     connection = connect(str(path))
-    if str(path) == ":memory:":
-        return SqliteStore(":memory:", connection, None)
     try:
-        return SqliteStore(str(path), connection, Wal(str(path)))
+        wal = None if str(path) == ":memory:" else Wal(str(path))
+        return SqliteStore(str(path), connection, wal, patience_seconds=patience_seconds)
     except (OSError, sqlite3.Error) as error:
         connection.close()
         raise DatabaseUnusable(f"The log of the database {path} cannot be opened: {error}") from error
@@ -50,11 +52,12 @@ def open_store(path: str | Path) -> "SqliteStore":
 class SqliteStore:
     """Implements `ports.Store`. Made by `open_store` anywhere, then used from one event loop."""
 
-    def __init__(self, path: str, connection: sqlite3.Connection, wal: Wal | None) -> None:
+    def __init__(self, path: str, connection: sqlite3.Connection, wal: Wal | None, *, patience_seconds: float) -> None:
         self.connection = connection
         self.wal = wal
         self.turn = asyncio.Lock()  # of the one who writes
         self.owner: asyncio.Task[object] | None = None  # whose block is open
+        self.patience_seconds = patience_seconds
         self._path = path
         self._read, self._swap = _Single(self, writes=False), _Single(self, writes=True)
         self._looked_at = -_LOOK_SECONDS
@@ -184,7 +187,7 @@ class _Single:
 
     async def _queue(self, sql: str, args: tuple[Value, ...], result: Callable[[sqlite3.Cursor], _T]) -> _T:
         store = self._store
-        deadline = monotonic() + _PATIENCE_SECONDS
+        deadline = monotonic() + store.patience_seconds
         await store.take_turn()
         try:
             return await store.patiently(lambda: result(store.connection.execute(sql, args)), deadline)
@@ -204,7 +207,7 @@ class _Transaction:
 
     async def __aenter__(self) -> Tx:
         store = self._store
-        deadline = monotonic() + _PATIENCE_SECONDS
+        deadline = monotonic() + store.patience_seconds
         await store.take_turn()
         try:
             store.look()

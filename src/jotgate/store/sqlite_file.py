@@ -20,7 +20,6 @@ _AWAY = {
     sqlite3.SQLITE_PERM: "may not be touched",
     sqlite3.SQLITE_BUSY: "is locked by another process",
     sqlite3.SQLITE_LOCKED: "is locked",
-    sqlite3.SQLITE_NOMEM: "finds no memory",
     sqlite3.SQLITE_READONLY: "is read-only",
     sqlite3.SQLITE_IOERR: "cannot be read or written",
     sqlite3.SQLITE_CORRUPT: "is damaged",

@@ -20,6 +20,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,8 @@ from jotgate.errors import Unavailable
 
 Loop = asyncio.AbstractEventLoop
 Waiter = asyncio.Future[None]
+
+_to_disk: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has the second only
 
 
 class Wal:
@@ -99,7 +102,7 @@ class Wal:
         if self._suspect and self._copy("truncate"):
             raise OSError("the log cannot be emptied after a failed sync, another process holds it")
         self._suspect = True
-        os.fdatasync(self._descriptor)
+        _to_disk(self._descriptor)
         if complaint := self.complaint():
             raise OSError(complaint)
         self._suspect = False

@@ -1,0 +1,30 @@
+"""The stores that the conformance tests run on: another database is one more row of STORES."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from jotgate.store.migrate import migrate
+from jotgate.store.ports import Store
+from jotgate.store.sqlite import open_store
+from tests.store.rows import NOW
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda folder: open_store(":memory:"),
+    "file": lambda folder: open_store(folder / "data" / "jotgate.db"),
+}
+
+
+@pytest.fixture(params=STORES)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    opened = STORES[request.param](tmp_path)
+    await migrate(opened, now=NOW, entropy=bytes)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Where a test that is about files has its own."""
+    return tmp_path / "data" / "jotgate.db"
