@@ -1,0 +1,70 @@
+"""The work in the background: each at its own pace, none of it in the way of a request.
+
+    work       every      does
+    ----       -----      ----
+    watch      200 ms     hears what other processes changed: keys, and the revocations that they wrote
+    keys       60 s       makes, promotes and retires signing keys when they are due
+    sweep      10 min     forgets what matters to nobody any more
+
+A failure is logged once, until it works again; the next round tries anew.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from jotgate.errors import JotgateError
+from jotgate.flows import feed, keys, sweep
+from jotgate.flows.env import Env
+
+_log = logging.getLogger("jotgate")
+_WATCH_SECONDS = 0.2
+_KEYS_SECONDS = 60.0
+_SWEEP_SECONDS = 600.0
+
+Work = Callable[[Env], Awaitable[object]]
+
+
+def begin(env: Env) -> tuple[asyncio.Task[None], ...]:
+    """Begin all of it; the tasks are to be cancelled at the end."""
+    return (
+        asyncio.create_task(_every(_WATCH_SECONDS, _Watch(), env), name="jotgate watch"),
+        asyncio.create_task(_every(_KEYS_SECONDS, keys.tick, env), name="jotgate keys"),
+        asyncio.create_task(_every(_SWEEP_SECONDS, sweep.sweep, env), name="jotgate sweep"),
+    )
+
+
+class _Watch:
+    """Looks at the store when another process may have written, and numbers what is left to number."""
+
+    def __init__(self) -> None:
+        self._seen: int | None = None
+
+    async def __call__(self, env: Env) -> None:
+        version = await env.store.version()
+        if version != self._seen:
+            await keys.reload(env)
+        await feed.sequence(env)
+        self._seen = version
+
+
+async def _every(seconds: float, work: Work, env: Env) -> None:
+    failing = False
+    while True:
+        try:
+            await work(env)
+        except JotgateError as error:
+            if not failing:
+                _log.warning("%s failed: %s", _name(work), error)
+            failing = True
+        except Exception:  # noqa: BLE001  # whatever it is, the next round may work
+            if not failing:
+                _log.exception("%s failed", _name(work))
+            failing = True
+        else:
+            failing = False
+        await asyncio.sleep(seconds)
+
+
+def _name(work: Work) -> str:
+    return getattr(work, "__name__", type(work).__name__.strip("_")).lower()
