@@ -117,18 +117,18 @@ def test_an_old_token_with_a_wrong_seed_closes_nothing() -> None:
 # --- instants, on both sides of their second
 
 
-@pytest.mark.parametrize(("now", "open_"), [(NOW + 99, True), (NOW + 100, False), (NOW + 101, False)])
-def test_on_or_after_its_absolute_end_a_session_is_over(now: int, open_: bool) -> None:
+@pytest.mark.parametrize(("now", "kind"), [(NOW + 99, Rotate), (NOW + 100, Refuse), (NOW + 101, Refuse)])
+def test_on_or_after_its_absolute_end_a_session_is_over(now: int, kind: type[Decision]) -> None:
     session = replace(SESSION, expires_at=NOW + 100)
 
-    assert isinstance(decided(session, 5, now=now), Rotate) is open_
+    assert type(decided(session, 5, now=now)) is kind
 
 
-@pytest.mark.parametrize(("now", "open_"), [(ROTATED + 99, True), (ROTATED + 100, False), (ROTATED + 101, False)])
-def test_on_or_after_its_idle_end_a_session_is_over(now: int, open_: bool) -> None:
+@pytest.mark.parametrize(("now", "kind"), [(ROTATED + 99, Rotate), (ROTATED + 100, Refuse), (ROTATED + 101, Refuse)])
+def test_on_or_after_its_idle_end_a_session_is_over(now: int, kind: type[Decision]) -> None:
     session = replace(SESSION, idle_seconds=100)
 
-    assert isinstance(decided(session, 5, now=now), Rotate) is open_
+    assert type(decided(session, 5, now=now)) is kind
 
 
 @pytest.mark.parametrize(("after", "decision"), [(5, Repeat()), (6, Recover(6, parent=4))])

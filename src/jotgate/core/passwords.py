@@ -3,16 +3,17 @@
 A new password is 12 to 256 characters after NFC, of any script, without composition rules. It is refused when little is
 left of it once everything that attackers try first is taken away:
 
-    part                                                   counts as
-    ----                                                   ---------
-    a common password, an own name, the service's name     2, however long
-    a year                                                 2
-    the same character again, or its neighbour             0: in the alphabet or on the keyboard
-    any other character                                    1
-    the whole once more                                    0
+    part                                                         counts as
+    ----                                                         ---------
+    a common password, an own name, the service's name           2, however long
+    a year or a date in digits                                   2
+    the same character again, or its neighbour in the            1 once, then 0
+    alphabet or on the keyboard
+    any other character                                          1
+    the whole once more                                          0
 
 Fewer than 8 in all is refused, with the reason (fewer than two thirds of the minimum length, where that is less).
-`P@ssw0rd1234` has 3, `ada.lovelace1815` 6 for Ada Lovelace, twelve random letters about 11.
+`P@ssw0rd1234` has 4, `ada.lovelace1815` 6 for Ada Lovelace, twelve random letters about 12.
 """
 
 import re
@@ -29,7 +30,8 @@ from jotgate.errors import PasswordRefused
 _ENOUGH = 8
 _WORD_COUNTS = 2
 _SHORTEST_FACT = 3
-_YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
+_STEPS_COUNT = 2  # the first step of a sequence may be chance
+_DATE = re.compile(r"(?:0[1-9]|[12]\d|3[01]){2}(?:(?:19|20)\d\d|\d\d)|(?:19|20)\d\d", re.ASCII)
 _DISGUISES = str.maketrans("@4301!5$7", "aaeoiisst")
 _SEQUENCES = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -106,15 +108,13 @@ def _count(text: str, words: frozenset[str]) -> int:
     """How much an attacker would have to guess; see the table above."""
     lengths = sorted({len(word) for word in words}, reverse=True)
     plain = text.translate(_DISGUISES)
-    count, at = 0, 0
+    count, at, steps = 0, 0, 0  # steps: how many characters up to here each followed from the one before
     while at < len(text):
         known = next((n for n in lengths if text[at : at + n] in words or plain[at : at + n] in words), 0)
-        if not known and _YEAR.match(text, at):
-            known = 4
-        if known:
-            count += _WORD_COUNTS
-        elif at == 0 or not _follows(text[at - 1], text[at]):
-            count += 1
+        if date := None if known else _DATE.match(text, at):
+            known = len(date[0])
+        steps = steps + 1 if not known and at and _follows(text[at - 1], text[at]) else 0
+        count += _WORD_COUNTS if known else steps < _STEPS_COUNT
         at += known or 1
     return count
 
