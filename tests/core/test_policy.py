@@ -96,6 +96,7 @@ def test_what_was_not_chosen_follows(profile: str, chosen: dict[str, Any], expec
         ({"login_identifiers": ()}, "LOGIN_IDENTIFIERS"),
         ({"login_identifiers": ("phone",)}, "LOGIN_IDENTIFIERS"),
         ({"extra_claims": ("password",)}, "EXTRA_CLAIMS"),
+        ({"key_lead": 3599}, "KEY_LEAD"),
         ({"audience": ()}, "AUDIENCE"),
     ],
 )

@@ -154,6 +154,10 @@ def _rules(policy: Policy) -> tuple[tuple[bool, str], ...]:
             not set(policy.extra_claims) <= set(EXTRA_CLAIMS),
             f"EXTRA_CLAIMS: any of {', '.join(EXTRA_CLAIMS)}",
         ),
+        (
+            policy.key_lead < HOUR,
+            f"KEY_LEAD is {policy.key_lead}: at least {HOUR} seconds, for guards to fetch the next key",
+        ),
         (not policy.audience, "AUDIENCE is empty: name at least one audience"),
     )
 
