@@ -46,7 +46,9 @@ FLOORS = {
 SHARED = {"flows": {"env", "mint"}, "store": {"ports", "sqlite_file", "sqlite_wal"}}
 
 # module -> imports inside its functions, each with its reason
-LAZY: dict[str, dict[str, str]] = {}
+LAZY: dict[str, dict[str, str]] = {
+    "jotgate.cli.serve": {"jotgate.cli.demo.stage": "Starlette's applications are for the demonstration only"},
+}
 
 # What decisions must not reach for, and the files that are there to do just that.
 IMPURE = {

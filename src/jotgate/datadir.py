@@ -20,7 +20,9 @@ from pathlib import Path
 from jotgate.errors import StartError
 
 MASTER = "master.secret"
+MASTER_BEFORE = "master.secret.before"
 HS256 = "hs256.secret"
+ISSUER = "issuer"
 _MINIMUM = 32
 
 
@@ -42,9 +44,10 @@ def prepare(directory: Path) -> None:
 def unfit(directory: Path, state: os.stat_result) -> str | None:
     """Why this is no place for keys, and what to do about it."""
     if state.st_uid != os.geteuid():
+        own = directory / "jotgate"
         return (
             f"{directory} belongs to another user (id {state.st_uid}, we are {os.geteuid()}): "
-            "run jotgate as that user, or set JOTGATE_DATA_DIR"
+            f"run jotgate as that user, or set JOTGATE_DATA_DIR to a directory of its own, such as {own}"
         )
     if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return f"{directory} is open to other users (mode {stat.S_IMODE(state.st_mode):04o}): chmod 700 {directory}"
@@ -64,6 +67,33 @@ def master_secret(directory: Path, database: Path | None) -> bytes:
     return _read_or_make(path)
 
 
+def master_before(directory: Path) -> tuple[bytes, ...]:
+    """The secret that `renew_master` replaced, if it is still there."""
+    path = directory / MASTER_BEFORE
+    return (read_secret(path),) if path.exists() else ()
+
+
+def renew_master(directory: Path) -> bytes:
+    """Put a new secret in the place of the one that is there, which is kept: what it sealed must still open."""
+    write_over(directory / MASTER_BEFORE, read_secret(directory / MASTER) + b"\n")
+    write_over(directory / MASTER, _made_up() + b"\n")
+    return read_secret(directory / MASTER)
+
+
+def issuer(directory: Path) -> str | None:
+    """Who the server here was when it started last."""
+    try:
+        return (directory / ISSUER).read_text("utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def note_issuer(directory: Path, url: str) -> None:
+    """Let commands know under which issuer they work, also where only a flag of `serve` said it."""
+    if issuer(directory) != url:
+        write_over(directory / ISSUER, f"{url}\n".encode())
+
+
 def hs256_secret(directory: Path) -> bytes:
     """The secret that guards share where the algorithm is HS256; the first start makes it. Raises `StartError`."""
     return _read_or_make(directory / HS256)
@@ -72,15 +102,35 @@ def hs256_secret(directory: Path) -> bytes:
 def _read_or_make(path: Path) -> bytes:
     try:
         if not path.exists():
-            write_once(path, secrets.token_urlsafe(32).encode() + b"\n")
+            write_once(path, _made_up() + b"\n")
+    except OSError as error:
+        raise StartError(f"{path}: the secret cannot be made ({error.strerror})") from None
+    return read_secret(path)
+
+
+def _made_up() -> bytes:
+    """Long enough for HS512 too."""
+    return secrets.token_urlsafe(48).encode()
+
+
+def read_secret(path: Path) -> bytes:
+    """The secret in a file. Raises `StartError`."""
+    try:
         state, text = path.stat(), path.read_bytes().strip()
     except OSError as error:
-        raise StartError(f"{path}: the secret cannot be read or made ({error.strerror})") from None
-    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise StartError(f"{path} is open to other users (mode {stat.S_IMODE(state.st_mode):04o}): chmod 600 {path}")
-    if len(text) < _MINIMUM:
-        raise StartError(f"{path} holds no secret (at least {_MINIMUM} characters): put the right file back")
+        raise StartError(f"{path}: the secret cannot be read ({error.strerror})") from None
+    if complaint := unfit_secret(path, state, text):
+        raise StartError(complaint)
     return text
+
+
+def unfit_secret(path: Path, state: os.stat_result, text: bytes) -> str | None:
+    """Why this file is no secret, and what to do about it."""
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"{path} is open to other users (mode {stat.S_IMODE(state.st_mode):04o}): chmod 600 {path}"
+    if len(text) < _MINIMUM:
+        return f"{path} holds no secret (at least {_MINIMUM} characters): put the right file back"
+    return None
 
 
 def write_once(path: Path, content: bytes) -> None:

@@ -45,7 +45,7 @@ def _text(raw: Raw) -> str:
     return raw.strip()
 
 
-def _secret(at_least: int, distinct: int = 1) -> Reader:
+def _secret(at_least: int, distinct: int = 1) -> Callable[[Raw], bytes]:
     def read(raw: Raw) -> bytes:
         value = _text(raw).encode()
         if len(value) < at_least or len(set(value)) < distinct:
@@ -53,6 +53,11 @@ def _secret(at_least: int, distinct: int = 1) -> Reader:
         return value
 
     return read
+
+
+def _secrets(raw: Raw) -> tuple[bytes, ...]:
+    read = _secret(32, distinct=8)
+    return tuple(read(item) for item in _items(raw))
 
 
 def _whole(lowest: int, highest: int) -> Reader:
@@ -177,8 +182,8 @@ def _feed_token(raw: Raw) -> str:
     return token
 
 
-def _network(raw: Raw) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    return ipaddress.ip_network(_text(raw), strict=False)
+def _network(raw: Raw) -> str:
+    return str(ipaddress.ip_network(_text(raw), strict=False))
 
 
 def _email(raw: Raw) -> str:
@@ -202,7 +207,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("redis_url", "nothing: Valkey and Redis are not supported yet", _never),
     Setting("nats_url", "nothing: NATS is not supported yet", _never),
     Setting("secret", _UNGUESSABLE, _secret(32, distinct=8), secret=True),
-    Setting("secret_previous", "the secret before, at least 32 characters", _secret(32), secret=True),
+    Setting("secret_previous", f"earlier secrets, separated by commas, each {_UNGUESSABLE}", _secrets, secret=True),
     Setting("hs256_secret", _UNGUESSABLE, _secret(32, distinct=8), secret=True),
     Setting("feed_token", "16 to 512 letters, digits and . _ ~ + / - characters", _feed_token, secret=True),
     Setting("profile", "one of " + ", ".join(PROFILES), _choice(*PROFILES)),

@@ -14,7 +14,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ from jotgate.setting_table import BY_NAME, SETTINGS, Raw, Setting, loopback
 HOST, PORT = "127.0.0.1", 8000
 DEFAULT_FILE = "jotgate.toml"
 _MEMORY = ":memory:"
-# What others put there: test runs, and what Kubernetes injects for services.
-_NOT_OURS = re.compile(r"JOTGATE_(TEST_.*|(.+_)?SERVICE_(HOST|PORT.*)|(.+_)?PORT_\d+_(TCP|UDP|SCTP).*)")
+# What is meant for others: test runs, guards in the same environment, and what Kubernetes injects for services.
+_NOT_OURS = re.compile(r"JOTGATE_((TEST|GUARD)_.*|(.+_)?SERVICE_(HOST|PORT.*)|(.+_)?PORT_\d+_(TCP|UDP|SCTP).*)")
 _POLICY_NAMES = {"refresh_grace": "grace", "refresh_recovery": "recovery"}
 _INJECTED = re.compile(r"(tcp|udp|sctp)://")
 
@@ -41,11 +40,11 @@ class Settings:
     data_dir: Path = Path("jotgate-data")
     database: str = ""  # path of the SQLite file, or ":memory:"; nothing: jotgate.db in the data directory
     secret: bytes | None = field(default=None, repr=False)
-    secret_previous: bytes | None = field(default=None, repr=False)
+    secret_previous: tuple[bytes, ...] = field(default=(), repr=False)
     hs256_secret: bytes | None = field(default=None, repr=False)
     feed_token: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     workers: int = 1
     log_format: str = "text"
     log_level: str = "info"
@@ -67,9 +66,15 @@ class _Given:
 
 
 def load(
-    environ: Mapping[str, str], *, file: str | Path | None = None, flags: Mapping[str, Raw | None] | None = None
+    environ: Mapping[str, str],
+    *,
+    file: str | Path | None = None,
+    flags: Mapping[str, Raw | None] | None = None,
+    issuer: str | None = None,
 ) -> Settings:
     """Read all sources. `file` must exist when it is named; `./jotgate.toml` is read if it is there.
+
+    `issuer` is who it is when no source says so; else host and port tell.
 
     Raises `SettingsError` with every complaint.
     """
@@ -78,6 +83,8 @@ def load(
     given |= {
         name: _Given(f"--{name.replace('_', '-')}", raw) for name, raw in (flags or {}).items() if raw is not None
     }
+    if issuer is not None:
+        given.setdefault("issuer", _Given("issuer", issuer))
     values: dict[str, Any] = {}
     for name, item in given.items():
         try:

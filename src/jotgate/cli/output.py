@@ -35,10 +35,18 @@ def _cell(column: str, value: object) -> str:
     if value is None:
         return "-"
     if column.endswith("_at") and isinstance(value, int):
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        return instant(value)
     if isinstance(value, (tuple, list)):
         return " ".join(map(str, value)) or "-"
     return ("yes" if value else "no") if isinstance(value, bool) else _printable(str(value))
+
+
+def instant(seconds: object) -> str:
+    """For people; what is no instant is shown as it is."""
+    try:
+        return datetime.fromtimestamp(int(str(seconds)), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
 
 
 def _printable(text: str) -> str:

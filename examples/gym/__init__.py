@@ -1,0 +1,1 @@
+"""A gym with an issuer and two services: what `make demo` shows."""

@@ -1,0 +1,172 @@
+"""The gym opens: issuer, members and payments in processes of their own, and curl lines to paste. Ctrl-C closes it.
+
+Everything here is what an operator would do by hand: start `jotgate serve`, make roles and users with the command line,
+start services that know nothing of the issuer but its URL.
+"""
+
+import contextlib
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jotgate.cli.demo.lines import PEOPLE, ROLES, Stage, text
+from jotgate.core.policy import policy_for
+
+ROOT = Path(__file__).parents[2]
+PORTS = {"issuer": 8000, "members": 8001, "payments": 8002}
+START_SECONDS, END_SECONDS = 20, 8
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Open, show, wait."""
+    if "--end-with-parent" in sys.argv:
+        end_with_parent()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    with tempfile.TemporaryDirectory(prefix="jotgate-gym-") as folder, contextlib.ExitStack() as closing:
+        try:
+            return run(Path(folder), closing)
+        except KeyboardInterrupt:
+            print("\nThe gym is closed.")
+            return 0
+
+
+def run(folder: Path, closing: contextlib.ExitStack) -> int:
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in free_ports().items()}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("JOTGATE_")}
+    issuing = clean | {"JOTGATE_DATA_DIR": str(folder / "data"), "JOTGATE_PORT": urls["issuer"].rpartition(":")[2]}
+    guarding = clean | {"JOTGATE_ISSUER": urls["issuer"]}
+    house = House(folder, closing)
+    house.start("issuer", ["jotgate", "serve"], issuing)
+    for name in ("members", "payments"):
+        port = urls[name].rpartition(":")[2]
+        house.start(name, ["uvicorn", f"examples.gym.{name}:app", "--port", port, "--log-level", "warning"], guarding)
+    house.wait_for(f"{urls['issuer']}/readyz", f"{urls['members']}/healthz", f"{urls['payments']}/healthz")
+    passwords = people(issuing)
+    stage = Stage(policy_for(urls["issuer"]), f"{urls['members']}/members", f"{urls['payments']}/payments", passwords)
+    print(greeting(stage), text(stage), sep="\n", flush=True)
+    return house.watch()
+
+
+def people(environ: Mapping[str, str]) -> dict[str, str]:
+    """Roles and users, by the command line, beside the running issuer."""
+    passwords = {email: secrets.token_urlsafe(12) for email in PEOPLE}
+    for role, permissions in ROLES.items():
+        jotgate(environ, "role", "set", role, *permissions)
+    for email, (name, role) in PEOPLE.items():
+        add = ("user", "add", "--email", email, "--name", name, "--role", role, "--password-stdin")
+        jotgate(environ, *add, given=passwords[email])
+    return passwords
+
+
+def jotgate(environ: Mapping[str, str], *arguments: str, given: str = "") -> None:
+    command = [sys.executable, "-m", "jotgate", *arguments]
+    subprocess.run(command, env=environ, input=given, text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def greeting(stage: Stage) -> str:
+    rows = [("issuer", stage.policy.issuer), ("members", stage.members), ("payments", stage.payments)]
+    rows += [(email, f"{PEOPLE[email][1]}, password {password}") for email, password in stage.passwords.items()]
+    width = max(len(name) for name, _ in rows)
+    lines = "\n".join(f"  {name.ljust(width)}  {what}" for name, what in rows)
+    return f"The gym is open; Ctrl-C closes it.\n\n{lines}\n\nPaste these lines one after another:\n"
+
+
+class House:
+    """The processes, which all end with this one."""
+
+    def __init__(self, folder: Path, closing: contextlib.ExitStack) -> None:
+        self.folder = folder
+        self.closing = closing
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, module: list[str], environ: Mapping[str, str]) -> None:
+        """In a session of its own: Ctrl-C reaches only us, and we end the others in order."""
+        log = self.closing.enter_context((self.folder / f"{name}.log").open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            env=environ, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, preexec_fn=end_with_parent,  # noqa: PLW1509 - there is one thread
+        )  # fmt: skip
+        self.running[name] = process
+        self.closing.callback(end, process)
+
+    def wait_for(self, *urls: str) -> None:
+        """Until all of them answer."""
+        deadline = time.monotonic() + START_SECONDS
+        for url in urls:
+            while not answers(url):
+                self.complain_about_the_dead()
+                if time.monotonic() > deadline:
+                    sys.exit(f"{url} does not answer")
+                time.sleep(0.02)
+
+    def watch(self) -> int:
+        """Until somebody ends."""
+        while True:
+            self.complain_about_the_dead()
+            time.sleep(0.2)
+
+    def complain_about_the_dead(self) -> None:
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                log = (self.folder / f"{name}.log").read_text("utf-8", "replace")
+                sys.exit(f"{name} has ended with exit code {process.returncode}:\n{log}")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def free_ports() -> dict[str, int]:
+    """The usual ones, or others where somebody sits."""
+    with contextlib.ExitStack() as held:
+        return {name: held.enter_context(listener(port)) for name, port in PORTS.items()}
+
+
+@contextlib.contextmanager
+def listener(port: int) -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        yield probe.getsockname()[1]
+
+
+def end_with_parent() -> None:
+    """Linux ends us when our parent is killed, however it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def interrupted(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Assembly: Settings -> Env -> the ASGI application; the only file that knows every concrete class."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from jotgate import datadir
+from jotgate.flows import keys
+from jotgate.flows.env import Env, FeedBell, Hasher, KeysInUse, Secrets
+from jotgate.flows.hashing import HashingPool
+from jotgate.server.app import Application
+from jotgate.server.gate import Edge
+from jotgate.settings import Settings, load
+from jotgate.store import migrate
+from jotgate.store.memory import MemoryThrottle
+from jotgate.store.ports import Store
+from jotgate.store.sqlite import open_store
+
+
+def create_app(settings: Settings | None = None) -> Application:
+    """The issuer as an ASGI application, to run or to mount; settings come from the environment unless they are given.
+
+    Nothing is opened before the start (or the first request). Raises `SettingsError`.
+    """
+    return application(settings or load(os.environ))
+
+
+def application(settings: Settings, env: Env | None = None) -> Application:
+    """The application; with `env`, on what is open already and stays open after it."""
+    edge = Edge(settings.cors_origins, settings.trusted_proxies, settings.feed_token)
+    return Application(
+        settings.policy, partial(opened, settings) if env is None else partial(_as_it_is, env), edge=edge
+    )
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Env]:
+    """Open the database, bring it up to date, unseal the keys; and give all of it back. Raises `StartError`."""
+    secrets = find_secrets(settings)
+    store = open_store(settings.database_path or ":memory:")
+    hasher = HashingPool()
+    try:
+        await migrate.migrate(store, now=int(time.time()), entropy=os.urandom)
+        env = env_on(store, settings, secrets=secrets, hasher=hasher)
+        await keys.load(env)
+        yield env
+    finally:
+        await hasher.close()
+        await store.close()
+
+
+def env_on(store: Store, settings: Settings, *, secrets: Secrets, hasher: Hasher) -> Env:
+    """What flows need, on a store that is open; its keys are not opened yet."""
+    return Env(
+        issuer=settings.policy.issuer,
+        policy=settings.policy,
+        store=store,
+        throttle=MemoryThrottle(),
+        feed=FeedBell(),
+        keyring=KeysInUse(secrets),
+        hasher=hasher,
+        clock=time.time,
+        entropy=os.urandom,
+    )
+
+
+def find_secrets(settings: Settings) -> Secrets:
+    """What was given, else what lies in the data directory, made at the first start. Raises `StartError`."""
+    datadir.prepare(settings.data_dir)
+    directory, master, previous = settings.data_dir, settings.secret, settings.secret_previous
+    if master is None:
+        master = datadir.master_secret(directory, settings.database_path)
+        previous += datadir.master_before(directory)
+    hs256 = (settings.hs256_secret or datadir.hs256_secret(directory)) if settings.policy.symmetric else None
+    return Secrets(master, previous, hs256)
+
+
+@asynccontextmanager
+async def _as_it_is(env: Env) -> AsyncIterator[Env]:
+    yield env

@@ -1,0 +1,117 @@
+"""What `jotgate doctor` reads from the tables of a sound database.
+
+check            wrong when
+-----            ----------
+schema           another jotgate's
+keys             the master secret does not open them
+next keys        what is due has not been done for ten minutes: no server runs, or it cannot write
+clock            something lies in the future
+feed             closings wait to be announced: no server runs
+administrator    (a note) nobody can administrate
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from jotgate import datadir
+from jotgate.assemble import env_on, find_secrets
+from jotgate.core import keyring
+from jotgate.core.policy import SKEW
+from jotgate.core.roles import ADMIN_ROLE
+from jotgate.errors import JotgateError
+from jotgate.flows import keys as keys_flow
+from jotgate.flows.hashing import HashingPool
+from jotgate.settings import Settings
+from jotgate.store import feed, keys, migrate, roles
+from jotgate.store.ports import Store, Tx
+from jotgate.store.sqlite import open_store
+
+_LATE_SECONDS = 600  # a server does what is due within a minute
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found: `ok`, `note` or `wrong`."""
+
+    check: str
+    state: str
+    finding: str
+
+
+async def inside(settings: Settings, database: Path) -> list[Finding]:
+    """All findings in the tables."""
+    try:
+        store = open_store(database)
+    except JotgateError as error:
+        return [Finding("database", "wrong", error.detail)]
+    try:
+        if not await migrate.check(store):
+            return [Finding("schema", "wrong", "older than this jotgate: run `jotgate migrate`, or start the server")]
+        tx = store.read()
+        findings = [Finding("schema", "ok", "this jotgate's own"), await _keys(settings, store)]
+        return [
+            *findings,
+            await _due(settings, tx),
+            await _clock(tx),
+            await _feed(tx),
+            await _administrator(settings, tx),
+        ]
+    except JotgateError as error:
+        return [Finding("schema", "wrong", error.detail)]
+    finally:
+        await store.close()
+
+
+async def _keys(settings: Settings, store: Store) -> Finding:
+    if not await keys.signing(store.read()):
+        return Finding("keys", "note", "none yet: the first `jotgate serve` makes them")
+    shared = settings.data_dir / datadir.HS256
+    if settings.policy.symmetric and settings.hs256_secret is None and not shared.exists():
+        return Finding("keys", "wrong", f"{shared} is missing: put it back, or give JOTGATE_HS256_SECRET")
+    hasher = HashingPool(threads=1)
+    try:
+        env = env_on(store, settings, secrets=find_secrets(settings), hasher=hasher)
+        await keys_flow.reload(env)
+    except JotgateError as error:
+        return Finding("keys", "wrong", error.detail)
+    finally:
+        await hasher.close()
+    return Finding("keys", "ok", f"the master secret opens them; {env.keyring.current.signing.kid} signs")
+
+
+async def _due(settings: Settings, tx: Tx) -> Finding:
+    stored = await keys.signing(tx)
+    late = keyring.due(stored, now=int(time.time()) - _LATE_SECONDS, policy=settings.policy) if stored else ()
+    if not late:
+        return Finding("key changes", "ok", "none is late")
+    what = ", ".join(type(change).__name__.lower() for change in late)
+    return Finding("key changes", "wrong", f"late: {what}: see that `jotgate serve` runs and can write")
+
+
+async def _clock(tx: Tx) -> Finding:
+    newest = max((key.created_at for key in await keys.signing(tx)), default=0)
+    row = await tx.one("select max(rotated_at) from sessions")
+    newest = max(newest, int(row[0] or 0) if row else 0)
+    ahead = newest - int(time.time())
+    if ahead <= SKEW:
+        return Finding("clock", "ok", "nothing here is from the future")
+    return Finding("clock", "wrong", f"something was written {ahead} s in the future: set this machine's clock (NTP)")
+
+
+async def _feed(tx: Tx) -> Finding:
+    if await feed.pending(tx):
+        return Finding("feed", "wrong", "closings wait to be announced: see that `jotgate serve` runs and can write")
+    return Finding("feed", "ok", f"announced up to {await feed.head(tx)}")
+
+
+async def _administrator(settings: Settings, tx: Tx) -> Finding:
+    if settings.policy.symmetric:
+        return Finding("administrator", "note", f"administration over HTTP is off under {settings.policy.algorithm}")
+    if await roles.holders(tx, ADMIN_ROLE):
+        return Finding("administrator", "ok", "there is one")
+    return Finding(
+        "administrator",
+        "note",
+        f"nobody: the next start prints a set-up link; or `jotgate user role USER {ADMIN_ROLE}`",
+    )

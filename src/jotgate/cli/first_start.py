@@ -1,0 +1,38 @@
+"""The first start: somebody must be able to administrate, and there is no default password.
+
+    administrator    ADMIN_EMAIL    answer
+    -------------    -----------    ------
+    there is one     any            nothing
+    nobody           given          that user, with the role admin
+    nobody           not given      a set-up link, good once and for 30 minutes, printed and kept in a 0600 file
+
+Under HS256 there is no administration over HTTP, so nobody is asked for.
+"""
+
+from pathlib import Path
+
+from jotgate import datadir
+from jotgate.core.roles import ADMIN_ROLE
+from jotgate.flows import setup, users
+from jotgate.flows.env import Env
+from jotgate.settings import Settings
+
+LINK_FILE = "setup-link"
+
+
+async def administrator(env: Env, settings: Settings) -> str | None:
+    """See that there is one, or can be; the set-up link if one was made."""
+    if settings.policy.symmetric or not await setup.needed(env):
+        (settings.data_dir / LINK_FILE).unlink(missing_ok=True)
+        return None
+    if settings.admin_email and settings.admin_password:
+        await users.add(env, email=settings.admin_email, password=settings.admin_password, roles=(ADMIN_ROLE,))
+        return None
+    link = f"{settings.policy.issuer}{settings.policy.prefix}/setup?token={await setup.make(env)}"
+    datadir.write_over(link_file(settings), f"{link}\n".encode())
+    return link
+
+
+def link_file(settings: Settings) -> Path:
+    """Where the link is kept."""
+    return settings.data_dir / LINK_FILE

@@ -1,0 +1,45 @@
+"""The address to listen on, taken before anything else is started."""
+
+import errno
+import socket
+
+from jotgate.errors import StartError
+
+_BACKLOG = 2048
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises `StartError` that says what to do."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror:
+        raise StartError(f"{host} is no address of this machine: set JOTGATE_HOST to one") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(_why_not(error, host, port)) from None
+    listener.setblocking(False)
+    return listener
+
+
+def bound_port(listener: socket.socket) -> int:
+    """The port, also where any free one was asked for."""
+    return int(listener.getsockname()[1])
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"port {port} on {host} is in use by another program: end it, or choose another port with --port"
+        case errno.EACCES:
+            return f"this user may not listen on port {port}: choose one from 1024 up with --port"
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is no address of this machine: set JOTGATE_HOST to one"
+        case _:
+            return f"{host}:{port} cannot be listened on ({error.strerror})"

@@ -1,0 +1,45 @@
+"""`jotgate secret rotate`: wrap all keys anew under another master secret.
+
+    the secret is             what happens
+    -------------             ------------
+    in the data directory     a new one is made and put there; the one before is kept beside it for older backups
+    set by JOTGATE_SECRET     keys that JOTGATE_SECRET_PREVIOUS opens are wrapped under it
+
+Killed at any point, the next start finds both secrets and opens the keys.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from jotgate import datadir
+from jotgate.assemble import opened
+from jotgate.cli.options import ACTOR, settings_here, where
+from jotgate.flows import keys
+from jotgate.settings import Settings
+
+
+@click.group()
+def command() -> None:
+    """Rotate the master secret."""
+
+
+@command.command()
+@where
+def rotate(*, config: Path | None, data_dir: str | None) -> None:
+    """Wrap all keys under a new master secret; restart running servers afterwards."""
+    os.umask(0o077)
+    settings = settings_here(config, data_dir)
+    wrapped = asyncio.run(_rotate(settings))
+    click.echo(f"{wrapped} keys are wrapped under the new secret. Restart servers that are running.")
+    if settings.secret is None:
+        kept = settings.data_dir / datadir.MASTER_BEFORE
+        click.echo(f"Backups from before need the secret from before: {kept}. Remove it when they are gone.")
+
+
+async def _rotate(settings: Settings) -> int:
+    async with opened(settings) as env:
+        master = None if settings.secret else datadir.renew_master(settings.data_dir)
+        return await keys.secret_rotate(env, master, actor=ACTOR)

@@ -1,0 +1,88 @@
+"""`jotgate serve`: one process, from settings to a graceful end.
+
+What can be wrong is found before the first request: settings, data directory, address, database, secrets. Each is one
+sentence on standard error. For the operator's eyes (address, set-up link, the demonstration's passwords) is standard
+output; the log, which others keep, is standard error.
+"""
+
+import gc
+import os
+import socket
+from pathlib import Path
+
+import click
+import uvloop
+from starlette.types import ASGIApp
+
+from jotgate import datadir, logs
+from jotgate.assemble import application, opened
+from jotgate.cli import first_start
+from jotgate.cli.listen import bind, bound_port
+from jotgate.cli.options import settings_from, where
+from jotgate.cli.server import run_until_told
+from jotgate.errors import SettingsError
+from jotgate.flows.env import Env
+from jotgate.server.app import Application
+from jotgate.settings import Settings
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Make two users, roles and a small guarded API, and print curl lines.")
+@click.option("--host", help="Address to listen on (127.0.0.1).")
+@click.option("--port", help="Port to listen on (8000); 0 takes any free one.")
+@click.option("--workers", help="Worker processes (1).")
+@where
+def command(
+    *, demo: bool, host: str | None, port: str | None, workers: str | None, config: Path | None, data_dir: str | None
+) -> None:
+    """Run the issuer until SIGTERM or Ctrl-C."""
+    os.umask(0o077)
+    flags = {"host": host, "port": port, "workers": workers}
+    settings = settings_from(config, data_dir, **flags)
+    listener = bind(settings.host, settings.port)
+    if settings.port == 0:
+        settings = settings_from(config, data_dir, **flags | {"port": bound_port(listener)})
+    if demo and settings.policy.transport == "cookie":
+        raise SettingsError(
+            ("--demo: its curl lines need tokens in the answers; allowed is JOTGATE_TRANSPORT=bearer or both",)
+        )
+    logs.start(log_format=settings.log_format, level=settings.log_level)
+    uvloop.run(_serve(settings, listener, demo=demo))
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
+    async with opened(settings) as env:
+        datadir.note_issuer(settings.data_dir, settings.policy.issuer)
+        link = await first_start.administrator(env, settings)
+        issuer = application(settings, env)
+        app, shown = await _with_demo(issuer, env, settings) if demo else (issuer, "")
+        await issuer.start()
+        gc.collect()
+        gc.freeze()  # what the start made stays to the end: no collection needs to look at it
+        try:
+            await run_until_told(app, listener, drain=issuer.drain, ready=lambda: _say_ready(settings, link, shown))
+        finally:
+            await issuer.stop()
+
+
+async def _with_demo(issuer: Application, env: Env, settings: Settings) -> tuple[ASGIApp, str]:
+
+    from jotgate.cli.demo import stage
+
+    return await stage.build(issuer, env, settings)
+
+
+def _say_ready(settings: Settings, link: str | None, shown: str) -> None:
+    """For the operator: where, what, and what to mind."""
+    policy = settings.policy
+    where = settings.database_path or "in memory: all is lost at the end"
+    click.echo(f"jotgate is ready at {policy.issuer} (profile {policy.profile}, database {where})")
+    if policy.symmetric:
+        click.echo(f"Mind: under {policy.algorithm} whoever holds the shared secret, every guard too, can mint tokens.")
+    if policy.transport != "bearer" and policy.issuer.startswith("http:"):
+        click.echo("Mind: on plain http the cookies have neither prefix nor Secure; that is for loopback only.")
+    if link:
+        click.echo(f"Nobody can administrate yet. Within 30 minutes, open: {link}")
+        click.echo(f"(kept in {first_start.link_file(settings)}; or `jotgate user add --email YOU --role admin`)")
+    if shown:
+        click.echo(f"\n{shown}")
