@@ -84,7 +84,7 @@ def read(payload: bytes) -> Claims:
         claims = _read(payload)
         if claims.extra is not NOTHING or _write(claims) != payload:
             claims = _read_exactly(payload)
-    except ValueError:  # msgspec's errors are ValueErrors; the slow way knows better what is wrong
+    except (ValueError, RecursionError):  # the slow way knows what is wrong, and how deep is too deep
         claims = _read_exactly(payload)
     sub, scope = claims.sub, claims.scope
     if not sub.isprintable() and _control(sub):
@@ -107,14 +107,14 @@ def _read_exactly(payload: bytes) -> Claims:
         claims = msgspec.convert(own, Claims)
     except ValueError as error:
         raise Malformed(f"claims: {error}") from None
-    return claims if claims.extra is NOTHING else msgspec.structs.replace(claims, extra=freeze(claims.extra))
+    return claims if claims.extra is NOTHING else msgspec.structs.replace(claims, extra=strictjson.freeze(claims.extra))
 
 
 def write(claims: Claims) -> bytes:
     """The payload; raises `Misuse` for claims that `read` would refuse."""
     try:
         if claims.extra:
-            claims, extra = msgspec.structs.replace(claims, extra=NOTHING), _thaw(claims.extra)
+            claims, extra = msgspec.structs.replace(claims, extra=NOTHING), strictjson.thaw(claims.extra)
             if not _OWN.isdisjoint(extra):
                 raise Misuse("extra names a claim that has a field of its own")
             payload = _write(claims)[:-1] + b"," + _write(extra)[1:]
@@ -124,20 +124,3 @@ def write(claims: Claims) -> bytes:
     except (Malformed, ValueError, TypeError) as error:
         raise Misuse(f"these claims make no token: {error}") from None
     return payload
-
-
-def freeze(value: Any) -> Any:
-    """JSON that cannot be changed: mappings become read-only, lists tuples."""
-    if isinstance(value, Mapping):
-        return MappingProxyType({name: freeze(member) for name, member in value.items()})
-    if isinstance(value, list | tuple):
-        return tuple(freeze(member) for member in value)
-    return value
-
-
-def _thaw(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _thaw(member) for name, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_thaw(member) for member in value]
-    return value

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from jotgate.errors import KeyRefused, Malformed, SignatureInvalid, UnknownKey
-from jotgate.jose import b64, strictjson, weakness
+from jotgate.jose import b64, strictjson
 from jotgate.jose.algs import ALGS, Alg, Sign, Verify
 from jotgate.jose.keytypes import KEY_TYPES
 
@@ -39,7 +40,7 @@ class Key:
     kid: str
     alg: str
     kty: str
-    public: Any
+    public: Any = field(compare=False)  # the thumbprint says it
     private: Any = field(repr=False, compare=False)
     verify: Verify = field(repr=False, compare=False)  # verify(signature, data) raises SignatureInvalid
     sign: Sign = field(repr=False, compare=False)  # sign(data) -> signature; raises KeyRefused in a public half
@@ -79,15 +80,22 @@ def read(source: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
 
 def algorithm(members: Mapping[str, Any], asked: str | None = None) -> Alg:
     """The row of the table that this JWK is for; raises `KeyRefused`."""
-    kty, crv, named = members.get("kty"), members.get("crv"), members.get("alg", asked)
+    kty, crv = members.get("kty"), members.get("crv")
+    named = members["alg"] if "alg" in members else asked or _default(kty, crv)
     if asked is not None and named != asked:
         raise KeyRefused("the key names another algorithm")
-    if named is None and isinstance(kty, str):
-        named = _DEFAULT_ALG.get((kty, crv if isinstance(crv, str) else None))
     row = ALGS.get(named) if isinstance(named, str) else None
     if row is None or row.kty != kty:
         raise KeyRefused("the key is for no algorithm that is known here")
+    if row.crv is not None and row.crv != crv:
+        raise KeyRefused(f"{row.name} needs a key on {row.crv}")
     return row
+
+
+def _default(kty: Any, crv: Any) -> str | None:
+    if not isinstance(kty, str) or not isinstance(crv, str | None):
+        return None
+    return _DEFAULT_ALG.get((kty, crv))
 
 
 def build(row: Alg, public: Any, private: Any, *, kid: str | None) -> Key:
@@ -138,16 +146,17 @@ def from_private_bytes(alg: str, kid: str | None, data: bytes) -> Key:
     row = ALGS.get(alg)
     if row is None:
         raise KeyRefused("no such algorithm")
-    if row.kty == "oct":
-        weakness.check_secret(data, shortest=row.secret_bytes)
-        return build(row, None, bytes(data), kid=kid)
+    public, private = (None, bytes(data)) if row.kty == "oct" else _from_pkcs8(data)
+    KEY_TYPES[row.kty].check(private if public is None else public, row)
+    return build(row, public, private, kid=kid)
+
+
+def _from_pkcs8(data: bytes) -> tuple[Any, Any]:
     try:
         private = load_der_private_key(data, None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyRefused("not a private key in PKCS #8") from None
-    public = private.public_key()
-    KEY_TYPES[row.kty].check(public, row)
-    return build(row, public, private, kid=kid)
+    return private.public_key(), private
 
 
 def _thumbprint(row: Alg, public: Any, private: Any) -> str:

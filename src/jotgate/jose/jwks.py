@@ -9,17 +9,19 @@ a `kid` or a key twice                                   refused whole
 a key for encryption, or of a type or curve unknown here left out (RFC 7517 section 5)
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from jotgate.errors import KeyRefused, Malformed, SignatureInvalid, UnknownKey
 from jotgate.jose import jwk, strictjson
+from jotgate.jose.algs import ALGS
 from jotgate.jose.jwk import Key
-from jotgate.jose.keytypes import PRIVATE_MEMBERS
+from jotgate.jose.keytypes import KEY_TYPES, PRIVATE_MEMBERS
 
 MAX_KEYS = 100
 MAX_BYTES = 262_144
+_CURVES = frozenset(alg.crv for alg in ALGS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +92,21 @@ def _read(source: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
         raise KeyRefused("the key set is not strict JSON") from None
 
 
-def _check_together(entries: Iterable[Mapping[str, Any]]) -> None:
-    secrets = [entry.get("kty") == "oct" for entry in entries]
-    if any(secrets) and not all(secrets):
+def _check_together(entries: Sequence[Mapping[str, Any]]) -> None:
+    secrets = [entry for entry in entries if entry.get("kty") == "oct"]
+    if secrets and len(secrets) != len(entries):
         raise KeyRefused("the set mixes secrets and public keys")
-    if any(not PRIVATE_MEMBERS.isdisjoint(entry) for entry in entries):
+    if not secrets and any(not PRIVATE_MEMBERS.isdisjoint(entry) for entry in entries):
         raise KeyRefused("the set holds a private key")
 
 
 def _usable(entry: Mapping[str, Any]) -> bool:
-    """Is it a signature key of a kind that is known here?"""
-    try:
-        jwk.algorithm(entry)
-    except KeyRefused:
-        return False
-    operations = entry.get("key_ops")
-    return entry.get("use", "sig") == "sig" and (not isinstance(operations, list) or "verify" in operations)
+    """Is it a key for signatures, of a type, curve and algorithm known here? What is malformed counts as usable."""
+    kty, crv, alg, operations = (entry.get(name) for name in ("kty", "crv", "alg", "key_ops"))
+    return (
+        not (isinstance(kty, str) and kty not in KEY_TYPES)
+        and not (isinstance(alg, str) and alg not in ALGS)
+        and not (isinstance(crv, str) and crv not in _CURVES)
+        and not (isinstance(operations, list) and "verify" not in operations)
+        and entry.get("use", "sig") == "sig"
+    )

@@ -32,13 +32,13 @@ class Header(msgspec.Struct, frozen=True):
     alg: str
     kid: str | None
     typ: str | None  # as a media type in lower case, without `application/`
-    members: dict[str, Any]
+    members: Mapping[str, Any]  # read-only: headers are remembered
 
 
 class Verified(msgspec.Struct, frozen=True):
     """What a good signature covers."""
 
-    header: dict[str, Any]
+    header: Mapping[str, Any]
     payload: bytes
 
 
@@ -64,7 +64,7 @@ def header_segment(alg: str, kid: str, more: Mapping[str, Any]) -> bytes:
     """The first segment; raises `Misuse` where the header would be refused by `verify`."""
     if not more.keys().isdisjoint({"alg", "kid"} | _NOT_UNDERSTOOD):
         raise Misuse("alg and kid are the key's; crit, b64 and zip are not understood")
-    data = strictjson.dumps({"alg": alg, "kid": kid, **more})
+    data = strictjson.dumps({"alg": alg, "kid": kid, **strictjson.thaw(more)})
     if len(data) > MAX_HEADER:
         raise Misuse("the header is too long")
     return b64.encode_bytes(data)
@@ -82,16 +82,18 @@ def seal(segment: bytes, payload: bytes, key: Key) -> str:
 def verify(token: str | bytes, keys: Keys) -> Verified:
     """Header and payload, once the signature is found good. Raises `Malformed`, `UnknownKey` or `SignatureInvalid`."""
     header, payload = unseal(token, keys)
-    return Verified(dict(header.members), payload)
+    return Verified(header.members, payload)
 
 
 def unseal(token: str | bytes, keys: Keys) -> tuple[Header, bytes]:
     """As `verify`, with the parsed header."""
-    if type(token) is not bytes:
-        token = b64.ascii_bytes(token)
-    if len(token) > MAX_TOKEN:
+    try:
+        data = token if type(token) is bytes else token.encode("ascii")  # type: ignore[union-attr] # what cannot is no text
+    except (UnicodeEncodeError, AttributeError):
+        raise Malformed("not ASCII text") from None
+    if len(data) > MAX_TOKEN:
         raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
-    signed, _, signature = token.rpartition(b".")
+    signed, _, signature = data.rpartition(b".")
     segment, _, payload = signed.partition(b".")
     known = keys.known.get(segment)
     if known is None:
@@ -134,7 +136,7 @@ def parse_header(segment: bytes) -> Header:
         raise Malformed("the header asks for what is not understood here")
     if alg not in ALGS:
         raise SignatureInvalid("the header names no algorithm that is known here")
-    return Header(alg, kid, None if typ is None else media_type(typ), members)
+    return Header(alg, kid, None if typ is None else media_type(typ), strictjson.freeze(members))
 
 
 def media_type(typ: str) -> str:

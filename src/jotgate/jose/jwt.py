@@ -8,28 +8,29 @@ signature by the one key that the header names, `typ`, strict JSON with every cl
 from functools import lru_cache
 
 from jotgate.errors import TypeMismatch
-from jotgate.jose import access_token, claims, jws
-from jotgate.jose.claims import Claims, Expect
+from jotgate.jose.access_token import check
+from jotgate.jose.claims import Claims, Expect, read, write
 from jotgate.jose.jwk import Key
+from jotgate.jose.jws import Keys, header_segment, seal, unseal
 
 __all__ = ["Claims", "Expect", "decode", "encode"]
 
 
-def encode(said: Claims, key: Key, *, typ: str = "at+jwt") -> str:
+def encode(claims: Claims, key: Key, *, typ: str = "at+jwt") -> str:
     """The signed token; header exactly `alg`, `kid`, `typ`. Raises `Misuse` for claims that `decode` would refuse."""
-    return jws.seal(_segment(key.alg, key.kid, typ), claims.write(said), key)
+    return seal(_segment(key.alg, key.kid, typ), write(claims), key)
 
 
-def decode(token: str | bytes, keys: jws.Keys, expect: Expect, *, now: int) -> Claims:
+def decode(token: str | bytes, keys: Keys, expect: Expect, *, now: int) -> Claims:
     """The claims, once everything that `expect` asks is found true at `now`. Raises a `TokenError`."""
-    header, payload = jws.unseal(token, keys)
+    header, payload = unseal(token, keys)
     if header.typ != expect.typ:
         raise TypeMismatch("typ is another")
-    said = claims.read(payload)
-    access_token.check(said, expect, now)
-    return said
+    claims = read(payload)
+    check(claims, expect, now)
+    return claims
 
 
 @lru_cache(maxsize=256)
 def _segment(alg: str, kid: str, typ: str) -> bytes:
-    return jws.header_segment(alg, kid, {"typ": typ})
+    return header_segment(alg, kid, {"typ": typ})

@@ -10,6 +10,8 @@ goes the exact way.
 import json
 import math
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,7 +24,8 @@ MAX_DIGITS = 15
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Possessive, and the closing quote may be missing: one pass, whatever comes in.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _long_number = re.compile(rb"[0-9]{16}").search
 
@@ -44,6 +47,26 @@ def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 def dumps(value: object) -> bytes:
     """Compact JSON in UTF-8."""
     return _encode(value)
+
+
+def freeze(value: Any) -> Any:
+    """JSON that cannot be changed: objects become read-only mappings, arrays tuples."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(freeze(member) for member in value)
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """The reverse, for `dumps`; raises ValueError for NaN and infinities, which are no JSON."""
+    if isinstance(value, Mapping):
+        return {name: thaw(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [thaw(member) for member in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("NaN and infinities are no JSON")
+    return value
 
 
 def exact(data: bytes) -> dict[str, Any]:

@@ -9,8 +9,11 @@ oct        shorter than the hash, few different bytes, a pattern repeated, count
 """
 
 import re
+from binascii import a2b_base64
+from collections.abc import Callable
 from itertools import pairwise
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509 import load_der_x509_certificate
 
@@ -26,19 +29,18 @@ _ROCA_RESIDUES = tuple((p, frozenset(pow(65537, i, p) for i in range(p))) for p 
 _ED25519_P = 2**255 - 19
 _ED25519_D = -121665 * pow(121666, -1, _ED25519_P) % _ED25519_P
 
-_KEY_TEXT = (b"-----BEGIN ", b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b'{"kty"', b"---- BEGIN SSH2")
+_ARMOUR = (b"-----BEGIN ", b"---- BEGIN SSH2", b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
 _WORDS = re.compile(
-    r"super|top|very|secret|secure|insecure|django|flask|fastapi|rails|laravel|node|spring|password|passwd|passphrase|"
-    r"change|please|this|that|not|use|production|prod|development|default|example|sample|test|demo|dummy|"
-    r"private|public|shared|signing|signature|sign|token|access|refresh|json|web|jwt|jwk|auth|api|app|admin|root|user|login|"
-    r"hello|world|qwerty|asdfgh|letmein|welcome|iloveyou|monkey|dragon|correct|horse|battery|staple|lorem|ipsum|"
-    r"with|must|least|bytes?|characters?|bits?|long|key|your|you|my|the|and|here|value|string|"
-    r"for|is|at|in|it|me|do|to|or|of|an?|be|123+|[0-9]{1,4}(?![0-9])",
+    "qwertyuiop|asdfghjkl|zxcvbnm|qwerty|asdfgh|1234567890?|123456?|abcdefghijklmnopqrstuvwxyz|abcdefg?|"
+    "supersecret|super|very|highly|top|secrets?|secure|insecure|unsafe|django|flask|fastapi|rails|laravel|node|spring|"
+    "password|passwd|passphrase|pass|change|replace|please|this|that|not|use|used|production|prod|development|dev|"
+    "default|example|sample|testing|test|demo|dummy|temp|foo|bar|baz|private|public|shared|random|generated|"
+    "signing|signature|sign|tokens?|access|refresh|json|web|jwt|jwk|auth|api|app|admin|root|user|login|server|"
+    "hello|world|letmein|welcome|iloveyou|monkey|dragon|correct|horse|battery|staple|lorem|ipsum|dolor|"
+    "with|must|should|least|enough|bytes?|characters?|chars?|bits?|long|length|keys?|your|you|the|and|here|value|string|"
+    "something|anything|from|for|please|hs256|hs384|hs512|sha256|hmac|128|256|384|512|2048"
 )
-_LETTERS = re.compile(r"[^a-z0-9]+")
 _MIN_DISTINCT = 8  # 32 random bytes have fewer different values once in 10^36
-_MAX_PERIOD = 16
-_MIN_REST = 16  # characters that are no known words
 
 
 def check_rsa(n: int, e: int) -> None:
@@ -90,32 +92,43 @@ def check_secret(secret: bytes, *, shortest: int) -> None:
 
 
 def is_key_text(secret: bytes) -> bool:
-    """PEM, OpenSSH, JWK or DER of a public key: what algorithm confusion attacks use as a secret."""
+    """PEM, OpenSSH, JWK or DER of a public key or certificate: what algorithm confusion attacks use as a secret."""
     start = secret.lstrip()
-    if start.startswith(_KEY_TEXT) or b'"kty"' in start:
+    if start.startswith(_ARMOUR) or _ARMOUR[0] in start or b'"kty"' in start:
         return True
-    return start[:1] == b"\x30" and (_loads(load_der_public_key, secret) or _loads(load_der_x509_certificate, secret))
+    return _is_der(secret) or (start[:1] == b"M" and _is_der(_unarmoured(start)))
 
 
-def _loads(load: object, data: bytes) -> bool:
+def _unarmoured(text: bytes) -> bytes:
     try:
-        load(data)  # type: ignore[operator]
-    except Exception:  # noqa: BLE001 - whatever the parser says: it is no key
+        return a2b_base64(text)
+    except ValueError:
+        return b""
+
+
+def _is_der(data: bytes) -> bool:
+    return data[:1] == b"\x30" and any(_loads(load, data) for load in (load_der_public_key, load_der_x509_certificate))
+
+
+def _loads(load: Callable[[bytes], object], data: bytes) -> bool:
+    try:
+        load(data)
+    except (ValueError, UnsupportedAlgorithm):
         return False
     return True
 
 
 def guessable(secret: bytes) -> bool:
-    """Few different bytes, one short pattern again and again, counting up or down, or mostly well-known words."""
-    if len(set(secret)) < _MIN_DISTINCT or _repeats(secret):
-        return True
-    if len({(b - a) & 255 for a, b in pairwise(secret)}) <= 2:
-        return True
-    if not secret.isascii():
-        return False
-    rest = _WORDS.sub("", _LETTERS.sub(" ", secret.decode("ascii").lower()))
-    return len(rest.replace(" ", "")) < _MIN_REST
+    """Few different bytes, a pattern again and again, counting up or down, or for the most part well-known words."""
+    few = len(set(secret)) < _MIN_DISTINCT
+    counting = len({(b - a) & 255 for a, b in pairwise(secret)}) <= 2
+    return few or counting or _repeats(secret) or _worded(secret)
 
 
 def _repeats(secret: bytes) -> bool:
-    return any(secret[:-period] == secret[period:] for period in range(1, _MAX_PERIOD + 1))
+    return any(secret[:-period] == secret[period:] for period in range(1, len(secret) // 2 + 1))
+
+
+def _worded(secret: bytes) -> bool:
+    text = "".join(chr(byte) for byte in secret.lower() if chr(byte).isalnum())
+    return 2 * len(_WORDS.sub("", text)) < len(text) or not text
