@@ -1,7 +1,7 @@
 """Logging in: what a success gives, that all failures are one, who must wait."""
 
 import asyncio
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
@@ -9,11 +9,10 @@ from jotgate.core.model import Origin, TokenPair
 from jotgate.core.passwords import Argon2
 from jotgate.errors import Busy, Invalid, LoginError, Throttled
 from jotgate.flows import login, roles, users
-from jotgate.flows.env import Env
 from jotgate.flows.hashing import HashingPool
 from jotgate.store import sessions
 from jotgate.store import users as rows
-from tests.flows.world import AWAY, CHEAP, HOME, ISSUER, PASSWORD, START, CountingPool, World, open_world
+from tests.flows.world import AWAY, CHEAP, HOME, ISSUER, PASSWORD, START, CountingPool, Meddler, World, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -239,34 +238,15 @@ async def test_a_full_queue_is_said_at_once(world: World) -> None:
 # --- races
 
 
-class Meddler(CountingPool):
-    """The real pool; while it hashes, somebody changes the user, as often as `times` says."""
-
-    def __init__(self, meddle: Any, times: int) -> None:
-        super().__init__()
-        self.meddle, self.times = meddle, times
-
-    async def verify(self, phc: str | None, password: str, network: str) -> bool:
-        right = await super().verify(phc, password, network)
-        if self.times:
-            self.times -= 1
-            await self.meddle()
-        return right
-
-
-def with_hasher(env: Env, hasher: CountingPool) -> Env:
-    return Env(env.issuer, env.policy, env.store, env.throttle, env.feed, env.keyring, hasher, env.clock, env.entropy)
-
-
 @pytest.mark.parametrize("profile", ["standard", "stateless"])
 async def test_a_user_who_is_disabled_while_we_hash_does_not_get_in(profile: str) -> None:
     async with open_world(profile=profile) as world:
         user = await world.add()
-        hasher = Meddler(lambda: users.disable(world.env, user.id), 1)
+        hasher = Meddler(lambda: users.disable(world.env, user.id))
 
         with pytest.raises(LoginError):
             await login.login(
-                with_hasher(world.env, hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME
+                replace(world.env, hasher=hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME
             )
 
         assert await world.count("sessions") == 0
@@ -275,10 +255,10 @@ async def test_a_user_who_is_disabled_while_we_hash_does_not_get_in(profile: str
 
 async def test_a_password_that_changes_while_we_hash_is_looked_at_again(world: World) -> None:
     user = await world.add()
-    hasher = Meddler(lambda: users.reset_password(world.env, user.id, "another one, just as long"), 1)
+    hasher = Meddler(lambda: users.reset_password(world.env, user.id, "another one, just as long"))
 
     with pytest.raises(LoginError):
-        await login.login(with_hasher(world.env, hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME)
+        await login.login(replace(world.env, hasher=hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME)
 
     assert hasher.calls == ["verify", "verify"]
     assert await world.count("sessions") == 0
@@ -292,9 +272,11 @@ async def test_a_better_hash_that_appears_while_we_hash_does_no_harm(world: Worl
         async with world.env.store.begin() as tx:
             await rows.set_password(tx, user.id, await world.hasher.pool.hash(PASSWORD, ""))
 
-    hasher = Meddler(rehash, 1)
+    hasher = Meddler(rehash)
 
-    pair = await login.login(with_hasher(world.env, hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME)
+    pair = await login.login(
+        replace(world.env, hasher=hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME
+    )
 
     assert world.claims(pair).sub == user.id
     await hasher.close()
@@ -311,7 +293,7 @@ async def test_a_user_who_never_holds_still_does_not_get_in(world: World) -> Non
     hasher = Meddler(rehash, 2)
 
     with pytest.raises(LoginError, match="twice"):
-        await login.login(with_hasher(world.env, hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME)
+        await login.login(replace(world.env, hasher=hasher), "email", "ada@example.com", password=PASSWORD, origin=HOME)
 
     await hasher.close()
 
@@ -323,7 +305,7 @@ async def test_an_outdated_hash_is_made_anew_after_the_answer(world: World) -> N
     user = await world.add()
     better = CountingPool(HashingPool(Argon2(memory_kib=16, passes=1), threads=1))
 
-    await login.login(with_hasher(world.env, better), "email", "ada@example.com", password=PASSWORD, origin=HOME)
+    await login.login(replace(world.env, hasher=better), "email", "ada@example.com", password=PASSWORD, origin=HOME)
     assert better.calls == ["verify", "afterwards"]
     await better.close()
 

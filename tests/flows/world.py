@@ -1,7 +1,7 @@
 """A whole issuer without HTTP: a real store, real keys, a real pool with cheap hashes, and a clock that tests move."""
 
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ PASSWORD = "four geese over the mill"
 START = 1_800_000_000
 CHEAP = Argon2(memory_kib=8, passes=1)
 MASTER = b"the master secret of these tests"
-HS256 = b"a secret that all guards of these tests share"
+HS256 = b"kR2v8Qm1xZt6Wb3nYp9Lc4Hd7Jf0Gs5A-Ue_o"
 HOME = Origin("192.0.2.1", "Firefox")
 AWAY = Origin("198.51.100.7", "curl")
 
@@ -66,6 +66,21 @@ class CountingPool:
         await self.pool.close()
 
 
+class Meddler(CountingPool):
+    """The real pool; while it checks a password somebody changes the user, as often as `times` says."""
+
+    def __init__(self, meddle: Callable[[], Awaitable[object]], times: int = 1) -> None:
+        super().__init__()
+        self.meddle, self.times = meddle, times
+
+    async def verify(self, phc: str | None, password: str, network: str) -> bool:
+        right = await super().verify(phc, password, network)
+        if self.times:
+            self.times -= 1
+            await self.meddle()
+        return right
+
+
 @dataclass
 class World:
     """An issuer that is open, and what tests do with it again and again."""
@@ -80,6 +95,9 @@ class World:
     async def login(self, email: str = "ada@example.com", *, origin: Origin = HOME, **wanted: Any) -> TokenPair:
         password = wanted.pop("password", PASSWORD)
         return await login.login(self.env, "email", email, password=password, origin=origin, **wanted)
+
+    async def by_username(self, username: str = "ada") -> TokenPair:
+        return await login.login(self.env, "username", username, password=PASSWORD, origin=HOME)
 
     async def refresh(self, pair: TokenPair, *, origin: Origin = HOME) -> TokenPair:
         assert pair.refresh_token is not None
