@@ -1,6 +1,7 @@
 """Many users at once: written beside the running server, all with one password, so that no hashing holds a test up."""
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +37,8 @@ async def _settle(database: Path, emails: Sequence[str], *, disabled: bool) -> N
     store = open_store(database)
     try:
         async with store.begin() as tx:
-            for number, email in enumerate(emails):
-                user_id = new_id(now * 1000, number.to_bytes(ENTROPY_BYTES, "big"))
+            for email in emails:
+                user_id = new_id(now * 1000, os.urandom(ENTROPY_BYTES))
                 await users.add(tx, _user(user_id, email, phc, now=now, disabled=disabled))
     finally:
         await store.close()

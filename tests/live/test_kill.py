@@ -19,7 +19,7 @@ from tests.live.process import Server
 from tests.live.talk import Api, Line, NoAnswerError
 
 LIVES = 50
-REFRESHERS, COMERS = 10, 2
+REFRESHERS, COMERS = 10, 4
 READY_SECONDS, READY_AT_WORST = 2.0, 10.0  # the goal for the median; what a crowded machine may take once
 
 
