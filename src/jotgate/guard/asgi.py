@@ -1,0 +1,157 @@
+"""The guard before any ASGI application: HTTP and WebSocket.
+
+    app = GuardMiddleware(app, guard, exclude=["/healthz", "/public/*"])
+
+    request                       answer
+    --------------------------    ---------------------------------------------------------------------------------
+    lifespan, an excluded path    the application's
+    a good token                  the application's; the principal is scope["principal"] and request.state.principal
+    anything else                 that of `wire.challenge`; a WebSocket gets it as a denial, or is closed with 4401
+    Forbidden from inside         the same
+
+`admitted` and `refuse` serve the adapters of frameworks that stand on ASGI as well. The loop is asyncio's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from typing import Any
+
+from jotgate.errors import (
+    CredentialsAmbiguous,
+    Forbidden,
+    JotgateError,
+    KeysUnavailable,
+    TokenError,
+    TokenMissing,
+)
+from jotgate.guard.guard import ROUNDS, Guard
+from jotgate.guard.known import NeedKeys
+from jotgate.guard.principal import Principal
+from jotgate.guard.request import WEBSOCKET, Facts, check_site, credentials
+from jotgate.wire import bearer
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("jotgate.guard")
+
+
+class GuardMiddleware:
+    """Lets nobody in but who brings a good token."""
+
+    def __init__(self, app: App, guard: Guard, exclude: Iterable[str] = ()) -> None:
+        """`exclude`: paths that need no token; one that ends in `/*` stands for all below it."""
+        paths = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+        self._app = app
+        self._guard = guard
+        self._exact = frozenset(path for path in paths if not path.endswith("/*"))
+        self._below = tuple(path[:-1] for path in paths if path.endswith("/*"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] not in {"http", "websocket"} or self._is_open(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            principal = judged(self._guard, scope)
+            if isinstance(principal, NeedKeys):
+                principal = await admitted(self._guard, scope)
+            if principal is None:
+                raise TokenMissing  # answered like all the others
+        except JotgateError as error:
+            await refuse(self._guard, error, scope, send)
+            return
+        scope["principal"] = principal
+        scope.setdefault("state", {})["principal"] = principal
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except (Forbidden, TokenError) as error:
+            if begun and scope["type"] == "http":
+                raise
+            await refuse(self._guard, error, scope, send, accepted=begun)
+
+    def _is_open(self, scope: Scope) -> bool:
+        if not self._exact and not self._below:
+            return False
+        path, root = scope["path"], scope.get("root_path", "")
+        if root and path.startswith(f"{root}/"):
+            path = path[len(root) :]
+        return path in self._exact or path.startswith(self._below)
+
+
+async def admitted(guard: Guard, scope: Scope) -> Principal | None:
+    """Who is asking; None: there are no credentials. Waits for the issuer without blocking the loop.
+
+    Raises:
+        TokenError, CredentialsAmbiguous, CrossSite, Unavailable: whatever the verdict is.
+    """
+    for _ in range(ROUNDS):
+        verdict = judged(guard, scope)
+        if not isinstance(verdict, NeedKeys):
+            return verdict
+        for arrival, seconds in guard.arrivals(verdict):
+            await asyncio.wait([asyncio.wrap_future(arrival)], timeout=seconds)
+    raise KeysUnavailable("the issuer does not answer")
+
+
+def judged(guard: Guard, scope: Scope) -> Principal | NeedKeys | None:
+    """The verdict on a request, or what must come first; None: there are no credentials."""
+    if guard.options.cookie is not None:
+        return _by_header_or_cookie(guard, scope)
+    header: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if header is not None:
+                raise CredentialsAmbiguous("more than one Authorization header")
+            header = value
+    token = bearer.from_header(header)
+    if token is None:
+        return None
+    return guard.check(token, now=guard.clock())
+
+
+async def refuse(guard: Guard, error: JotgateError, scope: Scope, send: Send, *, accepted: bool = False) -> None:
+    """The answer of `wire.challenge`. `accepted`: the WebSocket is open, or is to be closed in any case."""
+    answer = guard.answer(error)
+    log.info("%d %s: %s", answer.status, error.code, error.detail)
+    if scope["type"] == "http":
+        prefix = "http.response"
+    elif not accepted and "websocket.http.response" in (scope.get("extensions") or {}):
+        prefix = "websocket.http.response"
+    else:
+        await send({"type": "websocket.close", "code": 4000 + answer.status, "reason": error.code})
+        return
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": f"{prefix}.start", "status": answer.status, "headers": headers})
+    await send({"type": f"{prefix}.body", "body": answer.body})
+
+
+def _by_header_or_cookie(guard: Guard, scope: Scope) -> Principal | NeedKeys | None:
+    def every(wanted: str) -> Sequence[str]:
+        return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted.encode()]
+
+    is_http = scope["type"] == "http"
+    scheme = scope.get("scheme", "http").replace("ws", "http")  # origins of pages say http
+    facts = Facts(scope["method"] if is_http else WEBSOCKET, scheme, every)
+    found = credentials(facts, guard.options)
+    if found is None:
+        return None
+    verdict = guard.check(found.token, now=guard.clock())
+    if isinstance(verdict, Principal) and found.source == "cookie":
+        check_site(facts, verdict, guard.options)
+    return verdict

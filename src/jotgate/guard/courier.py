@@ -1,0 +1,195 @@
+"""The courier: it brings one issuer's keys and revocations into a process (`keyfetch`, `feedread` say how).
+
+    event                       what happens
+    ------------------------    ------------------------------------------------------------------------
+    the first token             its thread starts; the key set is fetched beside it
+    every 5 min                 the key set is renewed; the last good one may be used for 24 h
+    a key was revoked           the key set is renewed at once
+    a fork                      the child starts a thread of its own with its first token
+    the last guard is closed    the thread ends
+
+Guards of one issuer share a courier.
+"""
+
+import math
+import os
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Final
+from urllib.parse import urlsplit
+
+from jotgate.errors import KeysUnavailable
+from jotgate.guard.feedread import FeedRead
+from jotgate.guard.keyfetch import KEYS_SECONDS, KeyFetch
+from jotgate.guard.known import NeedKeys, Status
+from jotgate.guard.revoked import Revoked
+from jotgate.jose.jws import Keys
+
+FIRST_NEWS_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a courier is to bring: guards with equal errands share one."""
+
+    issuer: str
+    algorithms: frozenset[str]
+    poll_seconds: int | None  # None: no feed
+    feed_token: str | None = field(default=None, repr=False)
+
+
+class Courier:
+    """The keys and revocations of one issuer, as of the last answers."""
+
+    def __init__(self, errand: Errand, *, given: Keys | None = None) -> None:
+        """`given`: keys that need not be fetched."""
+        issuer = urlsplit(errand.issuer)
+        self.stamp = object()
+        self._given = given
+        self._keys = KeyFetch(issuer, algorithms=errand.algorithms, changed=self._restamp)
+        self._feed = (
+            None
+            if errand.poll_seconds is None
+            else FeedRead(issuer, token=errand.feed_token, poll_seconds=errand.poll_seconds, changed=self._news)
+        )
+        self._lock = Lock()
+        self._stopped = Event()
+        self._thread: Thread | None = None
+        self._started_at = 0.0
+        _alive.add(self)
+
+    @property
+    def revoked(self) -> Revoked | None:
+        """What the feed has named so far; None where it is not read."""
+        return None if self._feed is None else self._feed.revoked
+
+    def look(self, *, now: float) -> Keys | NeedKeys:
+        """The keys, or what has to come first. Raises `KeysUnavailable` while asking cannot help."""
+        if self._thread is None:
+            self._start(now=now)
+        cache = self._keys.cache
+        keys = self._given or cache.held(now=now)
+        news = self._feed is not None and not self._feed.first.done() and now - self._started_at < FIRST_NEWS_SECONDS
+        if keys is not None:
+            return NeedKeys(keys=False, news=True) if news else keys
+        pause = cache.wait(now=now)
+        if pause > 0:
+            raise KeysUnavailable(cache.problem, retry_after=math.ceil(pause))
+        return NeedKeys(keys=True, news=news)
+
+    def unknown_key(self, *, now: float) -> bool:
+        """A token names a key that is not in the set: whether asking may help now."""
+        return self._given is None and self._keys.cache.wait(now=now) == 0
+
+    def news_age(self, *, now: float) -> float:
+        """Seconds since the revocations were complete; infinite before they ever were."""
+        return math.inf if self._feed is None or self._feed.known_at is None else now - self._feed.known_at
+
+    def arrivals(self, need: NeedKeys) -> Sequence[tuple[Future[None], float]]:
+        """What to wait for, one after the other, and for how many seconds at most."""
+        on_the_way = [(self._keys.demand(), KEYS_SECONDS)] if need.keys else []
+        if need.news and self._feed is not None:
+            on_the_way.append((self._feed.first, FIRST_NEWS_SECONDS))
+        return on_the_way
+
+    def status(self, *, now: float) -> Status:
+        """For people and metrics."""
+        cache, feed = self._keys.cache, self._feed
+        keys_age = 0.0 if self._given else None if cache.keys is None else now - cache.fetched_at
+        if feed is None:
+            return Status(keys_age, problems=_said(cache.problem))
+        return Status(
+            keys_age,
+            news=feed.state,
+            news_age=None if feed.known_at is None else now - feed.known_at,
+            revocations=len(feed.revoked),
+            problems=_said(cache.problem, feed.problem),
+        )
+
+    def release(self) -> None:
+        """Stop, once no guard needs it any more."""
+        if _dismissed(self):
+            self._stopped.set()
+            if self._feed is not None:
+                self._feed.line.close()
+
+    def after_fork(self) -> None:
+        """In the child: what ran, waited or was connected stayed with the parent."""
+        self._lock = Lock()
+        self._thread = None
+        self._keys.after_fork()
+        if self._feed is not None:
+            self._feed.after_fork()
+        self._restamp()  # the next token, remembered or not, comes by `look`
+
+    def _start(self, *, now: float) -> None:
+        with self._lock:
+            if self._thread is not None or self._stopped.is_set():
+                return
+            self._started_at = now
+            self._thread = Thread(target=self._work, name="jotgate-courier", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        ask_at = 0.0
+        while not self._stopped.is_set():
+            pause = math.inf if self._given is not None else self._keys.renew(now=monotonic())
+            if self._feed is not None:
+                if monotonic() >= ask_at:
+                    ask_at = self._feed.ask() + monotonic()
+                pause = min(pause, ask_at - monotonic())
+            if pause > 0:
+                self._stopped.wait(pause)
+
+    def _restamp(self) -> None:
+        self.stamp = object()
+
+    def _news(self, key_revoked: bool) -> None:  # noqa: FBT001  # a callback with one fact
+        self._restamp()
+        if key_revoked and self._given is None:
+            self._keys.demand()
+
+
+def _said(*problems: str) -> tuple[str, ...]:
+    return tuple(problem for problem in problems if problem)
+
+
+# --- one courier for all guards with the same errand; and all of them, for forks
+
+_alive: weakref.WeakSet[Courier] = weakref.WeakSet()
+_shared: dict[Errand, tuple[Courier, int]] = {}
+_lock = Lock()
+
+
+def courier(errand: Errand) -> Courier:
+    """The courier for this errand; whoever asked for it releases it."""
+    with _lock:
+        found, users = _shared.get(errand) or (Courier(errand), 0)
+        _shared[errand] = (found, users + 1)
+        return found
+
+
+def _dismissed(who: Courier) -> bool:
+    with _lock:
+        for errand, (found, users) in tuple(_shared.items()):
+            if found is who and users > 1:
+                _shared[errand] = (found, users - 1)
+                return False
+            if found is who:
+                del _shared[errand]
+        return True
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  # another thread may have held it
+    _lock = Lock()
+    for who in tuple(_alive):
+        who.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # where there are forks
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,115 @@
+"""Reading the revocation feed: one question after the other, what is learnt, and when to ask again.
+
+answer                       news         the next question
+-------------------------    ---------    ----------------------------------------------
+200, more to come            waiting      at once
+200, all of it               open         at once; in a second if it came too soon
+404                          absent       in 10 min: tokens end at `exp`
+anything else                failing      after a back-off; what is known stays
+"""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from time import monotonic, time
+from typing import Final
+from urllib.parse import SplitResult, quote
+
+from jotgate.errors import JotgateError, Unavailable
+from jotgate.guard.fetch import Line
+from jotgate.guard.keycache import backoff
+from jotgate.guard.revoked import Revoked
+from jotgate.wire import feed
+
+FEED_PATH: Final = "/revocations"
+ANSWER_SECONDS: Final = 10.0  # that an answer may take beyond its waiting
+NO_FEED_SECONDS: Final = 600.0
+HASTE_SECONDS: Final = 1.0
+FORGET_SECONDS: Final = 300.0
+
+log = logging.getLogger("jotgate.guard")
+
+
+class FeedRead:
+    """One issuer's feed, read by one thread."""
+
+    def __init__(
+        self, issuer: SplitResult, *, token: str | None, poll_seconds: int, changed: Callable[[bool], None]
+    ) -> None:
+        """`changed` is called after something was learnt; True: a key was revoked."""
+        self._issuer = issuer
+        self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"} if token else {}
+        self._poll_seconds = poll_seconds
+        self._changed = changed
+        self._forget_at = monotonic() + FORGET_SECONDS
+        self._failures = 0
+        self.line = Line(issuer)
+        self.revoked = Revoked()
+        self.state = "waiting"
+        self.problem = ""
+        self.known_at: float | None = None
+        self.first: Future[None] = Future()  # done with the first answer that says all there is, or that there is none
+        self.first.set_running_or_notify_cancel()
+
+    def ask(self) -> float:
+        """One question; the seconds before the next one."""
+        begun_at = monotonic()
+        try:
+            page = self._page()
+        except JotgateError as error:
+            return self._failed(error.detail or error.description)
+        if page is None:
+            self._settle("absent", "")
+            return NO_FEED_SECONDS
+        return self._learn(page, begun_at=begun_at)
+
+    def after_fork(self) -> None:
+        """The connection stayed with the parent; those who waited did too."""
+        self.line = Line(self._issuer)
+        if not self.first.done():
+            self.first = Future()
+            self.first.set_running_or_notify_cancel()
+
+    def _page(self) -> feed.Page | None:
+        cursor = self.revoked.cursor
+        question = "?wait=0" if cursor is None else f"?after={quote(cursor)}&wait={self._poll_seconds}"
+        answer = self.line.get(
+            self._issuer.path.rstrip("/") + FEED_PATH + question,
+            headers=self._headers,
+            seconds=self._poll_seconds + ANSWER_SECONDS,
+            max_bytes=feed.MAX_PAGE_BYTES,
+        )
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise Unavailable(f"the answer has status {answer.status}")
+        return feed.parse_page(answer.body)
+
+    def _learn(self, page: feed.Page, *, begun_at: float) -> float:
+        asked_for_all = self.revoked.cursor is None
+        self._failures = 0
+        complete = self.revoked.take(page)
+        if page.entries or page.reset:
+            self._changed(any(entry.kind == "kid" for entry in page.entries))
+        if not complete:
+            return 0.0
+        self.known_at = monotonic()
+        self._settle("open", "")
+        if self.known_at >= self._forget_at:
+            self.revoked.forget(now=int(time()))
+            self._forget_at = self.known_at + FORGET_SECONDS
+        hasty = not page.entries and not asked_for_all and self.known_at - begun_at < HASTE_SECONDS
+        return HASTE_SECONDS if hasty else 0.0
+
+    def _failed(self, problem: str) -> float:
+        self._failures += 1
+        if problem != self.problem:
+            log.warning("the revocations of %s cannot be read: %s", self._issuer.geturl(), problem)
+        self.state, self.problem = "failing", problem
+        return backoff(self._failures, random.random)
+
+    def _settle(self, state: str, problem: str) -> None:
+        self.state, self.problem = state, problem
+        if not self.first.done():
+            self.first.set_result(None)

@@ -1,0 +1,149 @@
+"""HTTPS GET with limits: one origin, one connection that stays open, nothing followed, nothing unpacked (RFC 9110).
+
+    limit              why
+    ---------------    -----------------------------------------------------------
+    https              plain http only to loopback: keys and news must be the issuer's
+    no redirect        another address is another issuer
+    no proxy           none is taken from the environment
+    a deadline         for the whole answer, also when it comes in drops
+    a size             read up to it and refused past it; gzip is not asked for
+
+Everything that goes wrong is `Unavailable` with the reason as its detail.
+"""
+
+import http.client
+import io
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import SplitResult
+
+from jotgate.errors import Unavailable
+
+CONNECT_SECONDS: Final = 3.0
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "jotgate-guard"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A complete answer."""
+
+    status: int
+    body: bytes
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether plain http may be spoken to this host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+class Line:
+    """A connection to one origin, opened when it is needed. One thread uses it at a time; any may hang up."""
+
+    def __init__(self, origin: SplitResult) -> None:
+        self._origin = origin
+        self._connection: http.client.HTTPConnection | None = None
+        self._deadline = 0.0
+        self._closed = False
+
+    def get(self, target: str, *, headers: Mapping[str, str], seconds: float, max_bytes: int) -> Fetched:
+        """The answer to one GET. Raises `Unavailable`."""
+        self._deadline = monotonic() + seconds
+        reused = self._connection is not None
+        try:
+            return self._exchange(target, headers, max_bytes)
+        except (http.client.RemoteDisconnected, ConnectionError) as error:
+            self.hang_up()
+            if not reused:  # an idle connection may have been closed meanwhile: that alone is tried again
+                raise Unavailable(_reason(error)) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.hang_up()
+            raise Unavailable(_reason(error)) from error
+        return self.get(target, headers=headers, seconds=seconds, max_bytes=max_bytes)
+
+    def close(self) -> None:
+        """Hang up for good."""
+        self._closed = True
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection; a `get` that waits for it in another thread fails."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        held = connection.sock
+        if held is not None:
+            with suppress(OSError):  # it may be closed already
+                socket.socket.shutdown(held, socket.SHUT_RDWR)
+        connection.close()
+
+    def _exchange(self, target: str, headers: Mapping[str, str], max_bytes: int) -> Fetched:
+        connection = self._connection or self._open()
+        connection.request("GET", target, headers={**_HEADERS, **headers})
+        answer = connection.getresponse()
+        body = answer.read(max_bytes + 1)
+        if len(body) > max_bytes:
+            raise ValueError(f"the answer is over {max_bytes} bytes")
+        if answer.getheader("Content-Encoding", "identity").lower() != "identity":
+            raise ValueError("the answer is packed, which was not asked for")
+        if answer.will_close:
+            self.hang_up()
+        return Fetched(answer.status, body)
+
+    def _open(self) -> http.client.HTTPConnection:
+        host, port = self._origin.hostname or "", self._origin.port
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=ssl.create_default_context())
+            if self._origin.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+        )
+        connection.response_class = self._timed  # type: ignore[assignment]  # a factory serves as well
+        connection.connect()
+        self._connection = connection
+        if self._closed:  # while it was being opened
+            raise ConnectionAbortedError("the connection was closed")
+        return connection
+
+    def _timed(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_Timed(sock, lambda: self._deadline), **options)  # type: ignore[arg-type]
+
+
+class _Timed(io.RawIOBase):
+    """What an answer is read from: every reading has until the deadline, however many there are."""
+
+    def __init__(self, sock: socket.socket, deadline: Callable[[], float]) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """As `HTTPResponse` asks a socket for it."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline() - monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,293 @@
+"""The guard: an access token in, who is asking out, offline (RFC 6750, RFC 9068).
+
+    token                    keys and news    verdict
+    ---------------------    -------------    ---------------------------------------------------
+    remembered               unchanged        the principal, until it expires
+    remembered               changed          judged by them again; not its signature
+    not remembered           there            signature, claims, news; a good one is remembered
+    any                      not there yet    NeedKeys: wait for them and ask again
+    under an unknown key     there            NeedKeys, once in 30 s; else refused
+
+`check` and `admit` say what they need and never wait; `verify` waits, with limits. The adapter of a framework is one
+short file around them.
+"""
+
+import os
+import weakref
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from importlib import import_module
+from time import monotonic, time
+from typing import Any, Final, Literal
+
+from jotgate.errors import Expired, JotgateError, KeysUnavailable, Malformed, NewsStale, TokenMissing, UnknownKey
+from jotgate.guard import options as told
+from jotgate.guard.courier import Courier, Errand, courier
+from jotgate.guard.judge import Ask, Judged, judge
+from jotgate.guard.known import Given, Known, Local, NeedKeys, Status
+from jotgate.guard.memory import Memory
+from jotgate.guard.options import Options
+from jotgate.guard.principal import Principal, Requirement
+from jotgate.guard.revoked import Revoked
+from jotgate.jose.claims import Expect
+from jotgate.jose.jwks import KeySet
+from jotgate.jose.jws import MAX_TOKEN, Keys
+from jotgate.wire import bearer, challenge
+from jotgate.wire.challenge import Answer
+
+ROUNDS: Final = 3  # of waiting for the issuer
+_MEMORY_BYTES: Final = 64 << 20
+_Remembered = tuple[Principal, int, object, Judged]  # with its expiry and the stamp of what it was judged by
+
+
+class _Signature:
+    """What FastAPI reads of a guard; without FastAPI there is none, and a class has none of its own."""
+
+    def __get__(self, guard: "Guard | None", owner: type) -> Any:
+        if guard is None:
+            raise AttributeError("__signature__")
+        try:
+            return guard.dependency.__signature__
+        except ImportError:
+            raise AttributeError("__signature__") from None
+
+
+class Guard:
+    """Stands before the routes of one service. Safe for threads; starts nothing before its first token."""
+
+    def __init__(  # noqa: PLR0913  # the options of CONTRACT.md section 4; keyword-only
+        self,
+        issuer: str,
+        *,
+        audience: str | None = None,
+        algorithms: Sequence[str] | None = None,
+        leeway: int = 10,
+        max_lifetime: int = 86_400,
+        jwks: Mapping[str, Any] | KeySet | str | bytes | None = None,
+        hs256_secret: str | bytes | None = None,
+        cache: int = 10_000,
+        feed_token: str | None = None,
+        revocation: Literal["auto", "push"] | None = "auto",
+        on_stale: Literal["serve", "deny"] = "serve",
+        max_staleness: int = 30,
+        cookie: str | None = None,
+        origins: Sequence[str] = (),
+        realm: str = "api",
+    ) -> None:
+        """What each option may be stands in `jotgate.guard.options`. Raises `SettingsError` with every complaint."""
+        self._set_up(
+            Options(
+                issuer=issuer,
+                audience=audience,
+                algorithms=None if algorithms is None else tuple(algorithms),
+                leeway=leeway,
+                max_lifetime=max_lifetime,
+                jwks=jwks,
+                hs256_secret=hs256_secret,
+                cache=cache,
+                feed_token=feed_token,
+                revocation=revocation,
+                on_stale=on_stale,
+                max_staleness=max_staleness,
+                cookie=cookie,
+                origins=tuple(origins),
+                realm=realm,
+            )
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Guard":
+        """As the environment says: JOTGATE_ISSUER and so on. Raises `SettingsError` with every complaint."""
+        guard = cls.__new__(cls)
+        guard._set_up(told.from_env(environ))  # noqa: SLF001  # its own
+        return guard
+
+    @classmethod
+    def local(
+        cls,
+        issuer: str,
+        *,
+        keys: Callable[[], Keys],
+        revoked: Revoked | None = None,
+        audience: str | None = None,
+        realm: str = "api",
+    ) -> "Guard":
+        """The issuer's own guard, in its own process: keys are asked for with every token, and nothing is fetched.
+
+        `audience` None takes tokens of the issuer for any audience.
+        """
+        guard = cls.__new__(cls)
+        options = Options(issuer=issuer, audience=audience, revocation=None, realm=realm)
+        guard._stand(options, Local(keys, revoked), any_audience=audience is None)  # noqa: SLF001  # its own
+        return guard
+
+    # --- the verdict
+
+    def verify(self, token: str | bytes) -> Principal:
+        """Who is asking; waits a few seconds for the issuer at most. Raises `TokenError`, `Unavailable`."""
+        if type(token) is str and len(token) <= MAX_TOKEN:
+            kept = self._memory.young.get(token) or self._memory.old.get(token)
+            if kept is not None:
+                principal, until, stamp, _ = kept
+                if stamp is self._known.stamp and self.clock() < until and self._serves_stale:
+                    return principal
+        for _ in range(ROUNDS):
+            verdict = self.check(token, now=self.clock())
+            if not isinstance(verdict, NeedKeys):
+                return verdict
+            for arrival, seconds in self.arrivals(verdict):
+                with suppress(TimeoutError):
+                    arrival.result(seconds)
+        raise KeysUnavailable("the issuer does not answer")
+
+    def admit(self, header: str | bytes | None, *, now: float) -> Principal | NeedKeys:
+        """The verdict on an Authorization header at `now`, or what must come first. Raises `TokenError`."""
+        token = bearer.from_header(header)
+        if token is None:
+            raise TokenMissing
+        return self.check(token, now=now)
+
+    def check(self, token: str | bytes, *, now: float) -> Principal | NeedKeys:
+        """The verdict on a token at `now`, or what must come first. Raises `TokenError`, `Unavailable`."""
+        stamp = self._known.stamp  # before all that it stands for
+        if type(token) is not str:
+            token = _text(token)
+        kept = self._memory.get(token) if len(token) <= MAX_TOKEN else None
+        if kept is not None and kept[2] is stamp and now < kept[1] and self._serves_stale:
+            return kept[0]
+        moment = self.monotonic()
+        keys = self._known.look(now=moment)
+        if isinstance(keys, NeedKeys):
+            return keys
+        if not self._serves_stale and self._courier is not None:
+            self._check_news(self._courier.news_age(now=moment))
+        try:
+            judged = self._judge(token, keys, kept, now=now)
+        except UnknownKey:
+            if self._courier is not None and self._courier.unknown_key(now=moment):
+                return NeedKeys(keys=True)
+            raise
+        if judged.marks is not None and self._known.revoked is not None:
+            self._known.revoked.check(judged.marks)
+        self._memory.put(token, (judged.principal, judged.until, stamp, judged), weight=2000 + 4 * len(token))
+        return judged.principal
+
+    def arrivals(self, need: NeedKeys) -> Sequence[tuple[Future[None], float]]:
+        """What to wait for, one after the other, and for how many seconds at most; then `check` again."""
+        return () if self._courier is None else self._courier.arrivals(need)
+
+    def answer(self, error: JotgateError) -> Answer:
+        """The HTTP answer to an error, the same in every framework."""
+        return challenge.answer(error, realm=self.options.realm)
+
+    def status(self) -> Status:
+        """How old the keys and the news are, and what went wrong last."""
+        status = Status(keys_age=0.0) if self._courier is None else self._courier.status(now=self.monotonic())
+        return replace(status, remembered=len(self._memory))
+
+    def close(self) -> None:
+        """Stop asking the issuer; what is known stays in use."""
+        self._release()
+
+    # --- adapters: each needs its framework
+
+    __signature__ = _Signature()
+
+    @cached_property
+    def dependency(self) -> Any:
+        """What `Depends(guard)` calls."""
+        return _adapter("fastapi").Dependency(self)
+
+    async def __call__(self, connection: Any, security_scopes: Any, **_schemes: Any) -> Principal:
+        """FastAPI: `Depends(guard)`, `Security(guard, scopes=[...])`."""
+        principal: Principal = await self.dependency(connection, security_scopes)
+        return principal
+
+    @cached_property
+    def optional(self) -> Callable[..., Awaitable[Principal | None]]:
+        """FastAPI: `Depends(guard.optional)` gives None where no credentials are sent."""
+        optional: Callable[..., Awaitable[Principal | None]] = _adapter("fastapi").Dependency(self, optional=True)
+        return optional
+
+    def require(
+        self,
+        *,
+        role: str | Iterable[str] = (),
+        scope: str | Iterable[str] = (),
+        match: Literal["all", "any"] = "all",
+    ) -> Callable[..., Awaitable[Principal]]:
+        """FastAPI: `Depends(guard.require(role="manager"))`; as `Principal.require`."""
+        requirement = Requirement.of(role=role, scope=scope, match=match)
+        required: Callable[..., Awaitable[Principal]] = _adapter("fastapi").Required(self, requirement)
+        return required
+
+    def starlette(self) -> Any:
+        """Starlette: `AuthenticationMiddleware(app, backend=guard.starlette())`, for `@requires`."""
+        return _adapter("starlette").Backend(self)
+
+    # --- inside
+
+    def _set_up(self, options: Options) -> None:
+        given = told.given_keys(options)
+        if given is not None and not options.pushes:
+            self._stand(options, Given(given))
+            return
+        errand = Errand(
+            options.issuer,
+            algorithms=frozenset(options.accepted),
+            poll_seconds=min(25, options.max_staleness // 2) if options.pushes else None,
+            feed_token=options.feed_token,
+        )
+        self._stand(options, courier(errand) if given is None else Courier(errand, given=given))
+
+    def _stand(self, options: Options, known: Known, *, any_audience: bool = False) -> None:
+        self.options = options
+        self.clock: Callable[[], float] = time
+        self.monotonic: Callable[[], float] = monotonic
+        self._known = known
+        self._courier = known if isinstance(known, Courier) else None
+        self._serves_stale = options.on_stale == "serve"
+        self._memory: Memory[_Remembered] = Memory(options.cache, size=_MEMORY_BYTES)
+        self._ask = Ask(
+            Expect(
+                options.issuer,
+                options.audience or options.issuer,
+                leeway=options.leeway,
+                max_lifetime=options.max_lifetime,
+            ),
+            any_audience=any_audience,
+            marked=known.revoked is not None,
+        )
+        self._release = weakref.finalize(self, self._courier.release) if self._courier else lambda: None
+
+    def _judge(self, token: str, keys: Keys, kept: _Remembered | None, *, now: float) -> Judged:
+        if kept is None or kept[3].keys is not keys:
+            return judge(token, keys, self._ask, now=int(now))
+        if now >= kept[1]:
+            raise Expired("it was remembered, and expired")
+        return kept[3]
+
+    def _check_news(self, age: float) -> None:
+        if age > self.options.max_staleness:
+            raise NewsStale("there are no fresh news of revocations")
+
+
+def _adapter(framework: str) -> Any:
+    """Its module, which needs the framework and this one."""
+    return import_module(f"jotgate.guard.{framework}")
+
+
+def _text(token: object) -> str:
+    if isinstance(token, str):
+        return str(token)
+    try:
+        return token.decode("ascii") if isinstance(token, bytes) else _refuse()
+    except UnicodeDecodeError:
+        return _refuse()
+
+
+def _refuse() -> str:
+    raise Malformed("a token is text in ASCII")

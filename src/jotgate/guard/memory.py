@@ -1,0 +1,51 @@
+"""What is remembered of verified tokens: two generations of dictionaries, swapped when the younger one is full.
+
+Rule: nothing moves on a hit, and every reading is one operation of a dictionary, so that readers need no lock, with the
+GIL or without. What is remembered is never taken on trust: the guard looks at expiry, keys and news on every hit.
+"""
+
+from threading import Lock
+from typing import Generic, TypeVar
+
+Kept = TypeVar("Kept")
+
+
+class Memory(Generic[Kept]):
+    """At most `entries` values that weigh at most `size` bytes, keys included, by estimate."""
+
+    __slots__ = ("_entries", "_lock", "_size", "_weight", "old", "young")
+
+    def __init__(self, entries: int, *, size: int) -> None:
+        self._entries = entries // 2  # each generation has half; 0 or 1: nothing is remembered
+        self._size = size // 2
+        self._weight = 0
+        self._lock = Lock()
+        self.young: dict[str, Kept] = {}
+        self.old: dict[str, Kept] = {}
+
+    def get(self, token: str) -> Kept | None:
+        """What is remembered of exactly this text, or None."""
+        found = self.young.get(token)
+        return self.old.get(token) if found is None else found
+
+    def put(self, token: str, kept: Kept, *, weight: int) -> None:
+        """Remember it; what weighs more than a generation may is not."""
+        if self._entries == 0 or weight > self._size:
+            return
+        with self._lock:
+            if len(self.young) >= self._entries or self._weight + weight > self._size:
+                self.old = self.young
+                self.young = {}
+                self._weight = 0
+            self.young[token] = kept
+            self._weight += weight
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self.young = {}
+            self.old = {}
+            self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self.young) + len(self.old)
