@@ -17,6 +17,8 @@ async def test_a_link_works_once_and_in_time(store: Store, now: int, works: bool
         await setup.put(tx, DIGEST, NOW + 100)
 
         assert not await setup.take(tx, b"other", now)
+        assert not await setup.holds(tx, b"other", now)
+        assert await setup.holds(tx, DIGEST, now) is works
         assert await setup.take(tx, DIGEST, now) is works
         assert not await setup.take(tx, DIGEST, now)
 

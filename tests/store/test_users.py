@@ -107,6 +107,16 @@ async def test_roles_are_replaced_whole(store: Store) -> None:
     assert found.roles == ("cook",)
 
 
+async def test_a_name_changes_alone(store: Store) -> None:
+    await put_user(store)
+
+    async with store.begin() as tx:
+        assert await users.set_name(tx, ADA, "Augusta")
+        assert not await users.set_name(tx, BOB, "Augusta")
+
+    assert await users.by_id(store.read(), ADA) == user(name="Augusta")
+
+
 async def test_disabled_and_enabled_again(store: Store) -> None:
     await put_user(store)
 

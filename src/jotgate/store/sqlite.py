@@ -40,7 +40,7 @@ def open_store(path: str | Path, *, patience_seconds: float = 5.0) -> "SqliteSto
 
     `patience_seconds`: how long a lock of another process is waited for.
     """
-    connection = connect(str(path))
+    connection = connect(str(path), patience_seconds=patience_seconds)
     try:
         wal = None if str(path) == ":memory:" else Wal(str(path))
         return SqliteStore(str(path), connection, wal, patience_seconds=patience_seconds)

@@ -7,8 +7,7 @@ from time import monotonic, sleep
 
 from jotgate.errors import DatabaseUnusable
 
-_OLDEST = (3, 37)
-_PATIENCE_SECONDS = 5.0  # for another process that opens the file just now
+_OLDEST = (3, 37, 0)
 _PRAGMAS = (
     "journal_mode = wal",
     "synchronous = normal",
@@ -40,13 +39,18 @@ def busy(error: sqlite3.Error) -> bool:
     return _primary(error) == sqlite3.SQLITE_BUSY
 
 
-def connect(path: str) -> sqlite3.Connection:
+def refuse_old(version: tuple[int, int, int]) -> None:
+    """Raises `DatabaseUnusable` when this SQLite lacks what our statements need."""
+    if version < _OLDEST:
+        raise DatabaseUnusable(f"SQLite {'.'.join(map(str, version))} is too old: jotgate needs 3.37 or newer")
+
+
+def connect(path: str, *, patience_seconds: float) -> sqlite3.Connection:
     """In autocommit mode, to `:memory:` or a file, which is made if need be. Raises `DatabaseUnusable`."""
-    if sqlite3.sqlite_version_info < _OLDEST:
-        raise DatabaseUnusable(f"SQLite {sqlite3.sqlite_version} is too old: jotgate needs 3.37 or newer")
+    refuse_old(sqlite3.sqlite_version_info)
     if path != ":memory:":
         _prepare(Path(path))
-    deadline = monotonic() + _PATIENCE_SECONDS
+    deadline = monotonic() + patience_seconds
     while True:
         try:
             return _configured(path)
@@ -88,7 +92,7 @@ def _refuse_others(path: Path) -> None:
     owner, us = path.stat().st_uid, os.geteuid()
     if owner not in {us, 0}:
         raise DatabaseUnusable(f"{path} belongs to another user (id {owner}, we are {us}): run jotgate as that user")
-    if not os.access(path, os.R_OK | os.W_OK):
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise DatabaseUnusable(f"{path} may not be read and written by this user (id {us})")
 
 

@@ -40,10 +40,14 @@ class Wal:
     def __init__(self, path: str) -> None:
         """Opens the log beside `path`. Raises `OSError`, `sqlite3.Error`."""
         self._database, self._log = Path(path), Path(path + "-wal")
-        self._descriptor = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
         _sync_folder(self._database.parent)
-        self._identity = self._found()
         self._copier = sqlite3.connect(path, isolation_level=None, timeout=1, check_same_thread=False)
+        try:
+            self._descriptor = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._copier.close()
+            raise
+        self._identity = self._found()
         self._copying = threading.Lock()
         self._threads = ThreadPoolExecutor(2, "jotgate-disk")
         self._waiting: list[Waiter] = []

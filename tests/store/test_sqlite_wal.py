@@ -1,0 +1,162 @@
+"""The write-ahead log: what is called durable, and how long the log grows."""
+
+import asyncio
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jotgate.errors import Unavailable
+from jotgate.store import audit, sessions
+from jotgate.store.migrate import migrate
+from jotgate.store.sqlite import SqliteStore, open_store
+from jotgate.store.sqlite_wal import Wal
+from tests.store.rows import NOW, S1, SEED_HASH, put_session, put_user
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def filed(database: Path) -> AsyncIterator[SqliteStore]:
+    opened = open_store(database)
+    await migrate(opened, now=NOW, entropy=bytes)
+    yield opened
+    await opened.close()
+
+
+def wal_of(store: SqliteStore) -> Wal:
+    assert store.wal
+    return store.wal
+
+
+async def write(store: SqliteStore) -> None:
+    async with store.begin() as tx:
+        await audit.append(tx, "line", now=NOW)
+
+
+def break_disk(wal: Wal) -> None:
+    """A descriptor that cannot be synced: what fdatasync gives is a real error."""
+    reading, writing = os.pipe()
+    os.dup2(writing, wal._descriptor)
+    os.close(reading)
+    os.close(writing)
+
+
+def mend_disk(wal: Wal) -> None:
+    descriptor = os.open(wal._log, os.O_RDONLY)
+    os.dup2(descriptor, wal._descriptor)
+    os.close(descriptor)
+
+
+async def test_who_comes_during_a_sync_waits_for_the_next(filed: SqliteStore) -> None:
+    wal = wal_of(filed)
+
+    first = asyncio.create_task(wal.settled())
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(wal.settled()) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    assert wal._syncing
+    assert len(wal._waiting) == 3
+    await asyncio.gather(first, *later)
+    assert not wal._syncing
+
+
+async def test_who_is_cancelled_during_a_sync_spoils_it_for_nobody(filed: SqliteStore) -> None:
+    wal = wal_of(filed)
+
+    waiting = [asyncio.create_task(wal.settled()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [type(None), asyncio.CancelledError, type(None)]
+
+
+async def test_a_failed_sync_is_told_to_everybody_who_waits(filed: SqliteStore) -> None:
+    break_disk(wal_of(filed))
+
+    answers = await asyncio.gather(*(write(filed) for _ in range(3)), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Unavailable] * 3
+
+
+async def test_after_a_failed_sync_the_whole_log_goes_into_the_database_first(
+    filed: SqliteStore, database: Path
+) -> None:
+    break_disk(wal_of(filed))
+    with pytest.raises(Unavailable):
+        await write(filed)
+    mend_disk(wal_of(filed))
+
+    await write(filed)
+
+    # The log was emptied on the way: the database alone holds both lines.
+    alone = database.with_name("alone.db")
+    alone.write_bytes(database.read_bytes())
+    with sqlite3.connect(alone) as copy:
+        assert copy.execute("select count(*) from audit").fetchone() == (2,)
+    copy.close()
+    assert Path(f"{database}-wal").stat().st_size == 0
+
+
+async def test_after_a_failed_sync_nothing_is_durable_while_a_reader_holds_the_log(
+    filed: SqliteStore, database: Path
+) -> None:
+    reader = sqlite3.connect(database, isolation_level=None)
+    reader.execute("begin")
+    reader.execute("select * from audit").fetchall()
+    break_disk(wal_of(filed))
+    with pytest.raises(Unavailable):
+        await write(filed)
+    mend_disk(wal_of(filed))
+
+    with pytest.raises(Unavailable, match="cannot be emptied"):
+        await write(filed)
+    reader.close()
+
+    await write(filed)
+
+
+async def test_the_log_starts_over_under_load(filed: SqliteStore, database: Path) -> None:
+    await put_user(filed)
+    await put_session(filed)
+    tx = filed.swap()
+
+    for generation in range(8000):
+        assert await sessions.rotate(
+            tx, session_id=S1, generation=generation, seed_hash=SEED_HASH, client_id="jotgate", now=NOW
+        )
+        await asyncio.sleep(0)
+
+    frames = Path(f"{database}-wal").stat().st_size / 4120
+    assert frames < 5000
+
+
+async def test_writers_that_queue_at_a_checkpoint_all_get_through(filed: SqliteStore) -> None:
+    async def many(count: int) -> None:
+        for _ in range(count):
+            await filed.swap().run("insert into audit (at, event) values (1, 'line')")
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(many(500) for _ in range(10)), write(filed))
+
+    assert await filed.read().one("select count(*) from audit") == (5001,)
+
+
+async def test_a_checkpoint_that_fails_stops_nobody(filed: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    wal_of(filed)._copier.close()
+
+    with caplog.at_level(logging.WARNING):
+        async with filed.begin(durable=False) as tx:
+            for number in range(1500):
+                await audit.append(tx, "line", now=number)
+        assert filed._copying
+        await filed._copying
+        await write(filed)
+
+    assert "checkpoint" in caplog.messages[0]
+    assert await filed.read().one("select count(*) from audit") == (1501,)
