@@ -1,53 +1,21 @@
 """Which passwords are acceptable, and what a stored hash says of itself (NIST SP 800-63B section 3.1.1.2; RFC 9106).
 
-A new password is 12 to 256 characters after NFC, of any script, without composition rules. It is refused when little is
-left of it once everything that attackers try first is taken away:
-
-    part                                                         counts as
-    ----                                                         ---------
-    a common password, an own name, the service's name           2, however long
-    a year or a date in digits                                   2
-    the same character again, or its neighbour in the            1 once, then 0
-    alphabet or on the keyboard
-    any other character                                          1
-    the whole once more                                          0
-
-Fewer than 8 in all is refused, with the reason (fewer than two thirds of the minimum length, where that is less).
-`P@ssw0rd1234` has 4, `ada.lovelace1815` 6 for Ada Lovelace, twelve random letters about 12.
+A new password is 12 to 256 characters after NFC, of any script, without composition rules. It is refused, with the
+reason, when there is too little in it to guess once common passwords, the user's names, sequences and repetitions count
+next to nothing: fewer than 8 by `guesswork` (fewer than two thirds of the minimum length, where that is less).
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from itertools import pairwise
 
+from jotgate.core import guesswork
 from jotgate.core.policy import Policy
 from jotgate.errors import PasswordRefused
 
 _ENOUGH = 8
-_WORD_COUNTS = 2
 _SHORTEST_FACT = 3
-_STEPS_COUNT = 2  # the first step of a sequence may be chance
-_DATE = re.compile(r"(?:0[1-9]|[12]\d|3[01]){2}(?:(?:19|20)\d\d|\d\d)|(?:19|20)\d\d", re.ASCII)
-_DISGUISES = str.maketrans("@4301!5$7", "aaeoiisst")
-_SEQUENCES = (
-    "abcdefghijklmnopqrstuvwxyz",
-    "01234567890",
-    "qwertyuiop",
-    "asdfghjkl",
-    "zxcvbnm",
-    "qwertzuiop",
-    "azertyuiop",
-    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol",
-    "1q2w3e4r5t6y7u8i9o0p",
-    "!@#$%^&*()",
-)
-_NEIGHBOURS = frozenset(
-    pair for row in _SEQUENCES for one, other in pairwise(row) for pair in (one + other, other + one)
-)
 
 
 def acceptable(password: str, *, policy: Policy, facts: Iterable[str] = ()) -> str:
@@ -57,13 +25,13 @@ def acceptable(password: str, *, policy: Policy, facts: Iterable[str] = ()) -> s
         raise _refused(f"a password has at least {policy.password_min_length} characters")
     folded = text.casefold()
     own = frozenset(part for fact in facts for part in _parts(fact))
-    unit, enough = _unit(folded), min(_ENOUGH, policy.password_min_length * 2 // 3)
-    count = _count(unit, own | blocklist())
-    if count >= enough:
+    unit, common = guesswork.unit(folded), guesswork.common_words()
+    count = guesswork.count(unit, own | common)
+    if count >= min(_ENOUGH, policy.password_min_length * 2 // 3):
         return text
-    if count < (without_own := _count(unit, blocklist())):
+    if count < (without_own := guesswork.count(unit, common)):
         raise _refused("this is mostly your own name or address, or the name of this service")
-    if without_own < _count(unit, frozenset()):
+    if without_own < guesswork.count(unit, frozenset()):
         raise _refused("this is mostly one of the passwords that everybody tries first")
     raise _refused("this is mostly a repetition or a sequence")
 
@@ -80,13 +48,6 @@ def normalised(password: str, *, policy: Policy) -> str:
     return text
 
 
-@cache
-def blocklist() -> frozenset[str]:
-    """Common passwords and what they are made of, case-folded; read once from the file beside this one."""
-    text = files("jotgate.core").joinpath("blocklist.txt").read_text("utf-8")
-    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
-
-
 def _refused(reason: str) -> PasswordRefused:
     return PasswordRefused(reason, field="password")
 
@@ -97,30 +58,6 @@ def _parts(fact: str) -> set[str]:
     local = folded.partition("@")[0]
     words = {folded, local, *re.split(r"[\W_]+", folded)}
     return {word for word in words if len(word) >= _SHORTEST_FACT}
-
-
-def _unit(text: str) -> str:
-    """What a text repeats from its beginning to its end, if it repeats anything; else the text."""
-    return next((text[:period] for period in range(1, len(text) // 2 + 1) if text[period:] == text[:-period]), text)
-
-
-def _count(text: str, words: frozenset[str]) -> int:
-    """How much an attacker would have to guess; see the table above."""
-    lengths = sorted({len(word) for word in words}, reverse=True)
-    plain = text.translate(_DISGUISES)
-    count, at, steps = 0, 0, 0  # steps: how many characters up to here each followed from the one before
-    while at < len(text):
-        known = next((n for n in lengths if text[at : at + n] in words or plain[at : at + n] in words), 0)
-        if date := None if known else _DATE.match(text, at):
-            known = len(date[0])
-        steps = steps + 1 if not known and at and _follows(text[at - 1], text[at]) else 0
-        count += _WORD_COUNTS if known else steps < _STEPS_COUNT
-        at += known or 1
-    return count
-
-
-def _follows(before: str, character: str) -> bool:
-    return before == character or before + character in _NEIGHBOURS
 
 
 # --- stored hashes
