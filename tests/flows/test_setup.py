@@ -1,0 +1,87 @@
+"""The set-up link: once, in time, and only while nobody administrates."""
+
+import pytest
+
+from jotgate.errors import IdentifierTaken, Invalid, PasswordRefused
+from jotgate.flows import setup
+from tests.flows.world import PASSWORD, World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_link_makes_an_administrator(world: World) -> None:
+    assert await setup.needed(world.env)
+    token = await setup.make(world.env)
+
+    user = await setup.use(world.env, token, email="Root@Example.com", password=PASSWORD)
+
+    assert (user.email, user.roles) == ("root@example.com", ("admin",))
+    assert (await world.login("root@example.com")).scope == "jotgate:admin"
+    assert not await setup.needed(world.env)
+    assert await world.events() == ["set_up"]
+
+
+async def test_it_works_once(world: World) -> None:
+    token = await setup.make(world.env)
+    await setup.use(world.env, token, email="root@example.com", password=PASSWORD)
+
+    with pytest.raises(Invalid) as refused:
+        await setup.use(world.env, token, email="eve@example.com", password=PASSWORD)
+
+    assert refused.value.field == "token"
+    assert await world.count("users") == 1
+
+
+@pytest.mark.parametrize(("age", "works"), [(1799, True), (1800, False)])
+async def test_it_is_too_late_on_its_second(world: World, age: int, *, works: bool) -> None:
+    token = await setup.make(world.env)
+    world.clock.now += age
+
+    if works:
+        await setup.use(world.env, token, email="root@example.com", password=PASSWORD)
+    else:
+        with pytest.raises(Invalid):
+            await setup.use(world.env, token, email="root@example.com", password=PASSWORD)
+
+    assert await world.count("users") == works
+
+
+async def test_a_newer_link_voids_an_older_one(world: World) -> None:
+    older = await setup.make(world.env)
+    await setup.make(world.env)
+
+    with pytest.raises(Invalid):
+        await setup.use(world.env, older, email="root@example.com", password=PASSWORD)
+
+
+@pytest.mark.parametrize("token", ["", "guess", "\udfff"])
+async def test_a_guess_costs_no_hash(world: World, token: str) -> None:
+    await setup.make(world.env)
+
+    with pytest.raises(Invalid):
+        await setup.use(world.env, token, email="root@example.com", password=PASSWORD)
+
+    assert world.hasher.calls == []
+
+
+async def test_what_is_wrong_does_not_use_the_link_up(world: World) -> None:
+    await world.add("taken@example.com")
+    token = await setup.make(world.env)
+
+    with pytest.raises(Invalid):
+        await setup.use(world.env, token, email="root", password=PASSWORD)
+    with pytest.raises(PasswordRefused):
+        await setup.use(world.env, token, email="root@example.com", password="short")
+    with pytest.raises(IdentifierTaken):
+        await setup.use(world.env, token, email="taken@example.com", password=PASSWORD)
+
+    assert await setup.use(world.env, token, email="root@example.com", password=PASSWORD)
+
+
+async def test_the_database_does_not_hold_the_token(world: World) -> None:
+    token = await setup.make(world.env)
+
+    row = await world.env.store.read().one("select digest from setup_links")
+
+    assert row is not None
+    assert token.encode() not in row[0]
