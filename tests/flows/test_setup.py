@@ -1,5 +1,7 @@
 """The set-up link: once, in time, and only while nobody administrates."""
 
+import asyncio
+
 import pytest
 
 from jotgate.errors import IdentifierTaken, Invalid, PasswordRefused
@@ -85,3 +87,15 @@ async def test_the_database_does_not_hold_the_token(world: World) -> None:
 
     assert row is not None
     assert token.encode() not in row[0]
+
+
+async def test_of_two_at_once_one_makes_an_administrator(world: World) -> None:
+    token = await setup.make(world.env)
+
+    results = await asyncio.gather(
+        *(setup.use(world.env, token, email=f"{name}@example.com", password=PASSWORD) for name in ("root", "eve")),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(result).__name__ for result in results) == ["Invalid", "User"]
+    assert await world.count("users") == 1
