@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from jotgate.cli.demo.lines import PEOPLE, ROLES, Stage, text
 from jotgate.core.policy import policy_for
@@ -24,6 +25,7 @@ from jotgate.core.policy import policy_for
 ROOT = Path(__file__).parents[2]
 PORTS = {"issuer": 8000, "members": 8001, "payments": 8002}
 START_SECONDS, END_SECONDS = 20, 8
+TRIES = 3
 PR_SET_PDEATHSIG = 1
 
 
@@ -33,29 +35,45 @@ def main() -> int:
         end_with_parent()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
+    try:
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(EndedError):  # somebody took the port between our look and our start
+                return run()
+        return run()
+    except EndedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nThe gym is closed.")
+        return 0
+
+
+def run() -> int:
+    """In a folder that goes with us."""
     with tempfile.TemporaryDirectory(prefix="jotgate-gym-") as folder, contextlib.ExitStack() as closing:
+        house = House(Path(folder), closing)
+        stage = opened(house, Path(folder))
+        print(greeting(stage), text(stage), sep="\n", flush=True)
         try:
-            return run(Path(folder), closing)
-        except KeyboardInterrupt:
-            print("\nThe gym is closed.")
-            return 0
+            house.watch()
+        except EndedError as error:
+            print(error, file=sys.stderr)
+            return 1
 
 
-def run(folder: Path, closing: contextlib.ExitStack) -> int:
+def opened(house: "House", folder: Path) -> Stage:
+    """Issuer, services, people."""
     urls = {name: f"http://127.0.0.1:{port}" for name, port in free_ports().items()}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("JOTGATE_")}
     issuing = clean | {"JOTGATE_DATA_DIR": str(folder / "data"), "JOTGATE_PORT": urls["issuer"].rpartition(":")[2]}
     guarding = clean | {"JOTGATE_ISSUER": urls["issuer"]}
-    house = House(folder, closing)
     house.start("issuer", ["jotgate", "serve"], issuing)
     for name in ("members", "payments"):
         port = urls[name].rpartition(":")[2]
         house.start(name, ["uvicorn", f"examples.gym.{name}:app", "--port", port, "--log-level", "warning"], guarding)
     house.wait_for(f"{urls['issuer']}/readyz", f"{urls['members']}/healthz", f"{urls['payments']}/healthz")
     passwords = people(issuing)
-    stage = Stage(policy_for(urls["issuer"]), f"{urls['members']}/members", f"{urls['payments']}/payments", passwords)
-    print(greeting(stage), text(stage), sep="\n", flush=True)
-    return house.watch()
+    return Stage(policy_for(urls["issuer"]), f"{urls['members']}/members", f"{urls['payments']}/payments", passwords)
 
 
 def people(environ: Mapping[str, str]) -> dict[str, str]:
@@ -80,6 +98,10 @@ def greeting(stage: Stage) -> str:
     width = max(len(name) for name, _ in rows)
     lines = "\n".join(f"  {name.ljust(width)}  {what}" for name, what in rows)
     return f"The gym is open; Ctrl-C closes it.\n\n{lines}\n\nPaste these lines one after another:\n"
+
+
+class EndedError(Exception):
+    """A process that should run has ended."""
 
 
 class House:
@@ -108,10 +130,10 @@ class House:
             while not answers(url):
                 self.complain_about_the_dead()
                 if time.monotonic() > deadline:
-                    sys.exit(f"{url} does not answer")
+                    raise EndedError(f"{url} does not answer")
                 time.sleep(0.02)
 
-    def watch(self) -> int:
+    def watch(self) -> NoReturn:
         """Until somebody ends."""
         while True:
             self.complain_about_the_dead()
@@ -121,7 +143,7 @@ class House:
         for name, process in self.running.items():
             if process.poll() is not None:
                 log = (self.folder / f"{name}.log").read_text("utf-8", "replace")
-                sys.exit(f"{name} has ended with exit code {process.returncode}:\n{log}")
+                raise EndedError(f"{name} has ended with exit code {process.returncode}:\n{log}")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
