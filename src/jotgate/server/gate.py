@@ -10,6 +10,7 @@ from msgspec import Struct
 from jotgate.core.policy import Policy
 from jotgate.errors import JotgateError, Unavailable
 from jotgate.flows.env import Env
+from jotgate.guard.guard import Guard
 from jotgate.server.browser import Browser
 from jotgate.server.meters import Meters
 from jotgate.server.reply import Reply
@@ -35,7 +36,7 @@ class Gate:
         self.meters = Meters()
         self.openapi = openapi
         self.draining = False  # about to stop: not ready any more, nobody waits for news
-        self._open: Env | None = None
+        self._open: tuple[Env, Guard] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -45,13 +46,16 @@ class Gate:
     @property
     def env(self) -> Env:
         """Raises `Unavailable` before the start and after the end."""
-        if self._open is None:
-            raise Unavailable("not started")
-        return self._open
+        return self._opened()[0]
+
+    @property
+    def guard(self) -> Guard:
+        """Of our own routes; raises like `env`."""
+        return self._opened()[1]
 
     def open(self, env: Env) -> None:
         """From now on requests can be served."""
-        self._open = env
+        self._open = (env, Guard.local(env.issuer, keys=lambda: env.keyring.current.public))
         self.draining = False
         self.meters.ready.set(1)
 
@@ -59,6 +63,11 @@ class Gate:
         """From now on they cannot."""
         self._open = None
         self.meters.ready.set(0)
+
+    def _opened(self) -> tuple[Env, Guard]:
+        if self._open is None:
+            raise Unavailable("not started")
+        return self._open
 
 
 Endpoint = Callable[[Gate, Request], Awaitable[Reply]]

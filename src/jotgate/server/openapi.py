@@ -52,7 +52,7 @@ def document(policy: Policy, rows: Sequence[Route]) -> bytes:
 
 def _operation(row: Route, schemas: Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{row.endpoint.__module__.rpartition('.')[2]}_{row.endpoint.__name__}",
+        "operationId": _operation_id(row),
         "summary": row.summary,
         "parameters": _parameters(row),
         "responses": _responses(row, schemas),
@@ -64,6 +64,11 @@ def _operation(row: Route, schemas: Schemas) -> dict[str, Any]:
     if row.who is not Who.ANYBODY:
         operation["security"] = [{"bearer": []}]
     return operation
+
+
+def _operation_id(row: Route) -> str:
+    """Unique, and the same in every version: the method and the path below the prefix."""
+    return "_".join([row.method.lower(), *re.findall(r"[A-Za-z0-9-]+", row.path)])
 
 
 def _parameters(row: Route) -> list[dict[str, Any]]:

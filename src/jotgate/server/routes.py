@@ -2,6 +2,7 @@
 
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from jotgate.core.policy import Policy
 from jotgate.errors import (
@@ -21,7 +22,7 @@ from jotgate.server import account, admin, feed, session, setup, wellknown
 from jotgate.server import schemas as shape
 from jotgate.server.gate import Route, Who
 
-METADATA = "/.well-known/oauth-authorization-server"
+_METADATA = "/.well-known/oauth-authorization-server"
 _CREATED, _NO_CONTENT = HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
 _HASHING = (Throttled, Busy)
 
@@ -124,7 +125,7 @@ def _public(policy: Policy) -> list[Route]:
     probe = partial(Route, quiet=True, needs_start=False)
     rows = [
         Route("GET", "/.well-known/jwks.json", wellknown.jwks, "Public keys", shape.KeySetAnswer),
-        Route("GET", METADATA, wellknown.metadata, "Metadata (RFC 8414)", shape.MetadataAnswer, needs_start=False),
+        *_metadata(urlsplit(policy.issuer).path),
         probe("GET", "/healthz", wellknown.healthz, "Alive", shape.StatusAnswer),
         Route("GET", "/readyz", wellknown.readyz, "Ready to serve", shape.StatusAnswer, quiet=True),
         probe("GET", "/metrics", wellknown.metrics, "Figures for Prometheus", media="text/plain"),
@@ -144,6 +145,13 @@ def _public(policy: Policy) -> list[Route]:
             )
         )
     return rows if policy.symmetric else [*rows, *_setup(policy.prefix)]
+
+
+def _metadata(path: str) -> list[Route]:
+    """RFC 8414 section 3.1: between the host and the issuer's path, and where others look for it, behind the path."""
+    about = "Metadata (RFC 8414)"
+    places = [_METADATA, _METADATA + path] if path else [_METADATA]
+    return [Route("GET", at, wellknown.metadata, about, shape.MetadataAnswer, needs_start=False) for at in places]
 
 
 def _setup(prefix: str) -> list[Route]:

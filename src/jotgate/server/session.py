@@ -46,11 +46,11 @@ async def refresh(gate: Gate, request: Request) -> Reply:
     """POST {prefix}/refresh. A failure leaves the cookies alone: another tab may just have set new ones."""
     given = _refresh_token(await request.json_if_any(RefreshBody))
     found = gate.browser.found(request)
-    if given and found.refresh not in {None, given}:
+    if given is not None and found.refresh not in {None, given}:
         raise CredentialsAmbiguous("body and cookie carry different refresh tokens")
     if given is None and found.refresh is not None:
         gate.browser.check(request, found.csrf)
-    token = given or found.refresh
+    token = found.refresh if given is None else given
     if token is None:
         raise _no_refresh_token(gate)
     pair = await refresh_flow.refresh(gate.env, token, origin=request.origin())
@@ -110,14 +110,18 @@ def _identifier(body: LoginBody, allowed: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _audience(asked: str | list[str] | None) -> tuple[str, ...] | None:
+    if asked == []:
+        raise Invalid("audience: name one, or leave it out", field="audience")
     return (asked,) if isinstance(asked, str) else None if asked is None else tuple(asked)
 
 
 def _refresh_token(body: RefreshBody) -> str | None:
     """The token by either of its names."""
-    if body.camel is None or body.refresh_token in {None, body.camel}:
-        return body.camel or body.refresh_token
-    raise CredentialsAmbiguous("refresh_token and refreshToken differ")
+    if body.camel is None:
+        return body.refresh_token
+    if body.refresh_token not in {None, body.camel}:
+        raise CredentialsAmbiguous("refresh_token and refreshToken differ")
+    return body.camel
 
 
 def _no_refresh_token(gate: Gate) -> GrantError | Invalid:
