@@ -1,19 +1,20 @@
 """Refreshing: every row of the decision table through the flow, what is written, what is told, who comes at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from jotgate.core.model import Session, TokenPair
 from jotgate.core.refresh_token import mint, parse
 from jotgate.errors import GrantError, Replayed, Unavailable
+from jotgate.flows import logout, roles, users
 from jotgate.flows import refresh as flow
-from jotgate.flows import roles, users
-from jotgate.flows.env import Env
 from jotgate.store import sessions
-from jotgate.store.ports import Row, Tx, Value
+from jotgate.store.ports import Row, Store, Tx, Value
 from jotgate.store.sqlite import SqliteStore
 from tests.flows.world import AWAY, HOME, START, World, open_world
 
@@ -293,15 +294,26 @@ async def test_recoveries_at_once_agree_on_one_successor(world: World, first: To
 
 
 class Racing:
-    """The real store; before every swap but the first statement somebody else is faster, `times` times."""
+    """The real store; somebody else is faster before each of `times` swaps, or before each transaction."""
 
-    def __init__(self, store: SqliteStore, times: int) -> None:
-        self.store, self.times = store, times
+    def __init__(self, store: Store, *, times: int = 0, before: Callable[[], Awaitable[object]] | None = None) -> None:
+        self.read, self.version, self.close = store.read, store.version, store.close
+        self.store, self.times, self.before = store, times, before
+
+    def swap(self) -> Tx:
+        return self
+
+    @asynccontextmanager
+    async def begin(self, *, durable: bool = True) -> AsyncIterator[Tx]:
+        if self.before:
+            await self.before()
+        async with self.store.begin(durable=durable) as tx:
+            yield tx
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         return await self.store.swap().one(sql, *args)
 
-    async def all(self, sql: str, /, *args: Value) -> object:
+    async def all(self, sql: str, /, *args: Value) -> Sequence[Row]:
         return await self.store.swap().all(sql, *args)
 
     async def run(self, sql: str, /, *args: Value) -> int:
@@ -311,22 +323,8 @@ class Racing:
         return await self.store.swap().run(sql, *args)
 
 
-class RacingStore:
-    def __init__(self, store: SqliteStore, times: int) -> None:
-        self.begin, self.read, self.version, self.close = store.begin, store.read, store.version, store.close
-        self.racing = Racing(store, times)
-
-    def swap(self) -> Tx:
-        return self.racing  # type: ignore[return-value]  # `all` is never asked of it
-
-
-def with_racing(env: Env, times: int) -> Env:
-    assert isinstance(env.store, SqliteStore)
-    return replace(env, store=RacingStore(env.store, times))
-
-
 async def test_a_lost_swap_is_decided_again(world: World, first: TokenPair) -> None:
-    env = with_racing(world.env, 3)
+    env = replace(world.env, store=Racing(world.env.store, times=3))
 
     pair = await flow.refresh(env, forged(world, first, generation=10), origin=HOME)
 
@@ -334,10 +332,23 @@ async def test_a_lost_swap_is_decided_again(world: World, first: TokenPair) -> N
 
 
 async def test_who_loses_every_time_is_asked_to_come_again(world: World, first: TokenPair) -> None:
-    env = with_racing(world.env, 8)
+    env = replace(world.env, store=Racing(world.env.store, times=8))
 
     with pytest.raises(Unavailable):
         await flow.refresh(env, forged(world, first, generation=50), origin=HOME)
+
+
+async def test_a_replay_that_comes_second_to_a_logout_tells_nobody_twice(world: World, first: TokenPair) -> None:
+    await world.refresh(await world.refresh(first))
+    before = partial(logout.logout, world.env, refresh_token=first.refresh_token)
+    env = replace(world.env, store=Racing(world.env.store, before=before))
+
+    with pytest.raises(Replayed):
+        await flow.refresh(env, first.refresh_token or "", origin=HOME)
+
+    assert len((await world.news()).entries) == 1
+    assert (await session_of(world, first)).closed_by == "logout"
+    assert "replay" not in await world.events()
 
 
 # --- durability and the good case

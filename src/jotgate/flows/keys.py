@@ -8,6 +8,7 @@ process looks at the version and opens the keys again when it differs.
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import assert_type
 
 from jotgate.core import keyring
 from jotgate.core.feed import key_revoked
@@ -188,7 +189,8 @@ async def _apply(env: Env, tx: Tx, change: _Change, *, ready: list[Key], now: in
             key = replace(key, longest_ttl=ttl)
         case Retire():
             key = replace(key, retiring_at=now)
-        case Forget():
+        case _:
+            assert_type(change, Forget)
             key = replace(key, gone_at=now, sealed=b"")
     await keys.put_signing(tx, key)
 
