@@ -65,7 +65,7 @@ async def test_device_and_address_are_bounded(store: Store) -> None:
     found = await sessions.by_id(store.read(), S1)
 
     assert found is not None
-    assert (found.device, found.address) == ("d" * 120, "a" * 64)
+    assert (found.device, found.address) == ("d" * 200, "a" * 64)
 
 
 @pytest.mark.parametrize("state", ["removed", "disabled"])

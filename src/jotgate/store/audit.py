@@ -42,17 +42,13 @@ async def append(
     )
 
 
-async def page(
-    tx: Tx, before: int | None = None, limit: int = 100, *, user_id: str | None = None
-) -> tuple[Record, ...]:
-    """Newest first, those whose id lies below `before`; of one user, or of all."""
-    where = "id < ?" if user_id is None else "id < ? and user_id = ?"
-    args = (2**62 if before is None else before, *(() if user_id is None else (user_id,)))
-    rows = await tx.all(f"select {_COLUMNS} from audit where {where} order by id desc limit ?", *args, limit)
+async def page(tx: Tx, before: int = 2**62, limit: int = 100) -> tuple[Record, ...]:
+    """Newest first, those whose id lies below `before`; the last one's id leads to the next page."""
+    rows = await tx.all(f"select {_COLUMNS} from audit where id < ? order by id desc limit ?", before, limit)
     return tuple(Record(*row) for row in rows)
 
 
 async def sweep(tx: Tx, before: int, limit: int = 1000) -> int:
-    """Forget up to `limit` lines from before an instant, oldest first; how many went."""
-    sql = "delete from audit where id in (select id from audit where at < ? order by id limit ?)"
-    return await tx.run(sql, before, limit)
+    """Of the `limit` oldest lines forget those from before an instant; how many went."""
+    sql = "delete from audit where id in (select id from audit order by id limit ?) and at < ?"
+    return await tx.run(sql, limit, before)

@@ -26,7 +26,7 @@ _FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at,
 _ROTATE = f"""update sessions set generation = ?, parent = ?, rotated_at = ?
     where id = ? and generation = ? and seed_hash = ? and client_id = ? and {_OPEN} and {_ENABLED} returning {_FACTS}"""
 _GENERATIONS = 2**32  # a refresh token has four bytes for its generation
-_LONGEST_DEVICE, _LONGEST_ADDRESS = 120, 64  # characters
+_LONGEST_DEVICE, _LONGEST_ADDRESS = 200, 64  # characters
 
 
 async def open(tx: Tx, session: Session) -> None:  # noqa: A001 - read as sessions.open

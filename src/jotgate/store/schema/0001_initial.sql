@@ -46,7 +46,7 @@ create table sessions (
     closed_by text
 ) strict;
 
-create index sessions_open_by_user on sessions (user_id) where closed_at is null;
+create index sessions_by_user on sessions (user_id, closed_at);
 
 create index sessions_by_end on sessions (expires_at);
 
