@@ -67,6 +67,8 @@ def _load_rsa(members: Members, _alg: Alg) -> tuple[Any, Any]:
     weakness.check_rsa(numbers.n, numbers.e)
     if "d" not in members:
         return _made(numbers.public_key), None
+    if "oth" in members:
+        raise KeyRefused("RSA keys must have two primes")
     d, p, q, dp, dq, qi = (_number(members, name) for name in ("d", "p", "q", "dp", "dq", "qi"))
     private = _made(rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key)
     return private.public_key(), private

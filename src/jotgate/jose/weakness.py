@@ -2,7 +2,7 @@
 
 key        refused
 ---------  ------------------------------------------------------------------------
-RSA        not 2048 to 4096 bits, e not 65537, ROCA (CVE-2017-15361)
+RSA        not 2048 to 4096 bits, e not 65537, a small factor, ROCA (CVE-2017-15361)
 Ed25519    not a canonical point of the curve, or one of small order
 oct        shorter than the hash, few different bytes, a pattern repeated, counting,
            well-known words, the text or DER of a public key or certificate
@@ -40,6 +40,7 @@ _WORDS = re.compile(
     "with|must|should|least|enough|bytes?|characters?|chars?|bits?|long|length|keys?|your|you|the|and|here|value|string|"
     "something|anything|from|for|please|hs256|hs384|hs512|sha256|hmac|128|256|384|512|2048"
 )
+_LONGEST = 1024  # bytes
 _MIN_DISTINCT = 8  # 32 random bytes have fewer different values once in 10^36
 
 
@@ -49,6 +50,8 @@ def check_rsa(n: int, e: int) -> None:
         raise KeyRefused("RSA keys must have 2048 to 4096 bits")
     if e != 65537:
         raise KeyRefused("RSA keys must have the exponent 65537")
+    if any(n % p == 0 for p in (2, *_ROCA_PRIMES)):
+        raise KeyRefused("the RSA modulus has a small factor")
     if all(n % p in residues for p, residues in _ROCA_RESIDUES):
         raise KeyRefused("this RSA key comes from a broken generator (ROCA)")
 
@@ -83,10 +86,10 @@ def _small_order(y: int, square: int) -> bool:
 
 def check_secret(secret: bytes, *, shortest: int) -> None:
     """Raises `KeyRefused` for a secret that is short or that somebody could guess."""
-    if len(secret) < shortest:
-        raise KeyRefused(f"the secret must have at least {shortest} bytes")
+    if not shortest <= len(secret) <= _LONGEST:
+        raise KeyRefused(f"the secret must have {shortest} to {_LONGEST} bytes")
     if is_key_text(secret):
-        raise KeyRefused("the secret is the text of a key: public keys are no secrets")
+        raise KeyRefused("the secret is a key's text: public keys are no secrets")
     if guessable(secret):
         raise KeyRefused("the secret can be guessed: use random bytes")
 
