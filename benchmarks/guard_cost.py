@@ -13,7 +13,6 @@ from time import perf_counter, process_time
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
-from jotgate.guard.asgi import GuardMiddleware
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -21,7 +20,7 @@ from starlette.routing import Route
 
 from benchmarks.measure import Sample, Timed
 from benchmarks.report import Row, at_most
-from jotgate import Guard, Principal
+from jotgate import Guard, GuardMiddleware, Principal
 from tests.live.process import serving
 
 Message = MutableMapping[str, Any]
@@ -71,7 +70,7 @@ def _fastapis(guard: Guard) -> Sequence[App]:
     async def shut(_principal: Annotated[Principal, Depends(guard)]) -> PlainTextResponse:
         return PlainTextResponse("hello")
 
-    routes = [("/open", opened), ("/shut", shut)]
+    routes: list[tuple[str, Callable[..., Awaitable[PlainTextResponse]]]] = [("/open", opened), ("/shut", shut)]
     apps = [FastAPI(), FastAPI()]
     for app, order in zip(apps, (routes, routes[::-1]), strict=True):
         for path, endpoint in order:

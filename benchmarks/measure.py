@@ -70,11 +70,13 @@ def interleave_batches(contestants: Mapping[str, Batch], *, rounds: int) -> dict
 
 
 def _batch_size(run: Batch) -> int:
-    """How many operations fill a batch; also warms the contestant up."""
+    """How many operations fill a batch."""
     times = 1
-    while (took := run(times).wall) < BATCH_SECONDS / 4:
-        times *= 4
-    return max(1, round(times * BATCH_SECONDS / took))
+    for _ in range(2):  # the first time the contestant warms up
+        while (took := run(times).wall) < BATCH_SECONDS / 4:
+            times *= 4
+        times = max(1, round(times * BATCH_SECONDS / took))
+    return times
 
 
 def _median(batches: list[Timed], times: int) -> Sample:

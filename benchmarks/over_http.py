@@ -6,6 +6,7 @@ short rounds of the same run, each figure is the median of its rounds. CPU time 
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -180,8 +181,8 @@ def _wait_for(port: int) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
-            _generate(Job(port, "/auth/refresh", ['{"refresh_token":"raw-0"}'], ["10.0.0.1"], seconds=0))
-        except subprocess.CalledProcessError:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
             time.sleep(0.1)
         else:
             return

@@ -76,16 +76,27 @@ def _rows(task: str, samples: dict[str, Sample], goal: Goal | None) -> list[Row]
 
 
 def _remembered(material: Material, *, rounds: int) -> list[Row]:
-    """A guard that has seen the token: one, and all of many."""
+    """A guard that has seen the token: one, many, and in a text made anew, as requests bring it."""
     public = {"keys": [jwk.export_public(_key(material))]}
     guard = Guard(issuer=ISSUER, audience=AUDIENCE, jwks=public, revocation=None)
     verify, token, each = guard.verify, material.tokens[0], material.each_token()
+    received = token.encode()
     samples = interleave(
-        {"the same": lambda: verify(token), f"{len(material.tokens)} in turn": lambda: verify(each())}, rounds=rounds
+        {
+            "jotgate, one token": lambda: verify(token),
+            f"jotgate, {len(material.tokens)} in turn": lambda: verify(each()),
+            "jotgate, text made anew": lambda: verify(received.decode()),
+        },
+        rounds=rounds,
     )
-    worst = max(sample.cpu for sample in samples.values())
-    goal = at_most("at most {limit:.1f} us ({value:.3f})", worst * 1e6, REMEMBERED_SECONDS * 1e6)
+    limit = REMEMBERED_SECONDS * 1e6
     return [
-        Row("verify ES256, remembered by a guard", who, sample.cpu, sample.wall, note="jotgate", goal=goal)
+        Row(
+            "verify ES256, remembered by a guard",
+            who,
+            sample.cpu,
+            sample.wall,
+            goal=at_most("at most {limit:.1f} us ({value:.3f})", sample.cpu * 1e6, limit),
+        )
         for who, sample in samples.items()
     ]
