@@ -53,13 +53,14 @@ async def opened(settings: Settings) -> AsyncIterator[Env]:
 
 def env_on(store: Store, settings: Settings, *, secrets: Secrets, hasher: Hasher) -> Env:
     """What flows need, on a store that is open; its keys are not opened yet."""
+    in_use = KeysInUse(secrets, find=partial(find_secrets, settings))
     return Env(
         issuer=settings.policy.issuer,
         policy=settings.policy,
         store=store,
         throttle=MemoryThrottle(),
         feed=FeedBell(),
-        keyring=KeysInUse(secrets),
+        keyring=in_use,
         hasher=hasher,
         clock=time.time,
         entropy=os.urandom,

@@ -327,6 +327,19 @@ async def test_a_previous_secret_opens_until_it_is_rotated_away(path: Path) -> N
         await keys.rotate(world.env, at_once=True)
 
 
+async def test_a_running_server_finds_the_secret_that_an_operator_changed(path: Path) -> None:
+    lying = [Secrets(MASTER)]
+    async with open_world(path, find=lambda: lying[0]) as running, open_world(path) as operator:
+        lying[0] = Secrets(OTHER, (MASTER,))
+        await keys.secret_rotate(operator.env, OTHER)
+
+        await keys.reload(running.env)
+
+        await keys.rotate(running.env, at_once=True)
+    async with open_world(path, secrets=Secrets(OTHER)):
+        pass
+
+
 async def test_who_has_the_old_secret_adds_nothing_after_the_change(path: Path) -> None:
     async with open_world(path) as old, open_world(path) as new:
         await new.add()

@@ -132,6 +132,7 @@ async def open_world(
     profile: str = "standard",
     clock: Clock | None = None,
     secrets: Secrets | None = None,
+    find: Callable[[], Secrets] | None = None,
     throttle: MemoryThrottle | None = None,
     **chosen: Any,
 ) -> AsyncIterator[World]:
@@ -147,7 +148,7 @@ async def open_world(
             store=store,
             throttle=throttle or MemoryThrottle(),
             feed=FeedBell(),
-            keyring=KeysInUse(secrets or Secrets(MASTER, (), HS256)),
+            keyring=KeysInUse(secrets or Secrets(MASTER, (), HS256), find=find),
             hasher=hasher,
             clock=clock,
             entropy=os.urandom,

@@ -2,16 +2,16 @@
 
     exit code    when
     ---------    ------------------------------------------------
-    0            done
+    0            done, or stopped as asked
     1            failed: what was asked for could not be done
     2            usage: wrong arguments or settings
 
 Commands are imported when they are called, so that `jotgate --help` costs click and nothing more.
 """
 
-import sys
 from collections.abc import Mapping
 from importlib import import_module
+from typing import IO, Any
 
 import click
 
@@ -31,8 +31,32 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
+class _Failed(click.ClickException):
+    """One sentence on standard error."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"jotgate: {self.message}", file=file, err=True)
+
+
+class _WrongSettings(_Failed):
+    """As bad as wrong arguments."""
+
+    exit_code = 2
+
+
 class _Commands(click.Group):
     """Knows its commands from the table; their modules wait until they are called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            complaints = "\n".join(f"  {complaint}" for complaint in error.complaints)
+            raise _WrongSettings(f"wrong settings:\n{complaints}") from None
+        except JotgateError as error:
+            raise _Failed(error.detail or error.description) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -69,15 +93,4 @@ def root() -> None:
 
 def main() -> None:
     """The command `jotgate`."""
-    try:
-        root(prog_name="jotgate")
-    except SettingsError as error:
-        complaints = "\n".join(f"  {complaint}" for complaint in error.complaints)
-        sys.exit(_failed(f"jotgate: wrong settings:\n{complaints}", 2))
-    except JotgateError as error:
-        sys.exit(_failed(f"jotgate: {error.detail or error.description}", 1))
-
-
-def _failed(sentence: str, code: int) -> int:
-    click.echo(sentence, err=True)
-    return code
+    root(prog_name="jotgate")

@@ -29,11 +29,11 @@ def command() -> None:
 @command.command()
 @where
 def rotate(*, config: Path | None, data_dir: str | None) -> None:
-    """Wrap all keys under a new master secret; restart running servers afterwards."""
+    """Wrap all keys under a new master secret, beside running servers."""
     os.umask(0o077)
     settings = settings_here(config, data_dir)
     wrapped = asyncio.run(_rotate(settings))
-    click.echo(f"{wrapped} keys are wrapped under the new secret. Restart servers that are running.")
+    click.echo(f"{wrapped} keys are wrapped under the new secret.")
     if settings.secret is None:
         kept = settings.data_dir / datadir.MASTER_BEFORE
         click.echo(f"Backups from before need the secret from before: {kept}. Remove it when they are gone.")
@@ -41,5 +41,9 @@ def rotate(*, config: Path | None, data_dir: str | None) -> None:
 
 async def _rotate(settings: Settings) -> int:
     async with opened(settings) as env:
-        master = None if settings.secret else datadir.renew_master(settings.data_dir)
-        return await keys.secret_rotate(env, master, actor=ACTOR)
+        wrapped = await keys.secret_rotate(
+            env, actor=ACTOR
+        )  # what was interrupted ends here, before its secret is gone
+        if settings.secret is None:
+            wrapped = await keys.secret_rotate(env, datadir.renew_master(settings.data_dir), actor=ACTOR)
+        return wrapped

@@ -54,10 +54,12 @@ class Secrets:
 class KeysInUse:
     """The keys of this process: `current` is replaced whole, by `flows/keys.py` alone."""
 
-    __slots__ = ("_current", "_throttle_key", "longest_ttl", "secrets")
+    __slots__ = ("_current", "_find", "_throttle_key", "longest_ttl", "secrets")
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: Secrets, *, find: Callable[[], Secrets] | None = None) -> None:
+        """`find` looks where the secrets lie: an operator may change them beside a running server."""
         self.secrets = secrets
+        self._find = find
         self.longest_ttl = 0  # of any access token that lives: for as long the guards remember what they are told
         self._current: Keyring | None = None
         self._throttle_key = hmac.digest(secrets.master, b"jotgate throttle", "sha256")
@@ -73,6 +75,12 @@ class KeysInUse:
     def loaded_version(self) -> int | None:
         """The version of the loaded keys; None before the first load."""
         return None if self._current is None else self._current.version
+
+    def look_again(self) -> Secrets:
+        """The secrets as they lie there now. Raises what `find` raises."""
+        if self._find is not None:
+            self.secrets = self._find()
+        return self.secrets
 
     def replace(self, keyring: Keyring, *, longest_ttl: int) -> None:
         """From now on these."""

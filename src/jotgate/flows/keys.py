@@ -233,7 +233,7 @@ async def _open(env: Env) -> None:
     tx = env.store.read()
     version = await keys.version(tx)  # first: what changes after it is seen by the next look
     stored = keyring.published(await keys.signing(tx))
-    master = _opener(env.keyring.secrets, await keys.secret_check(tx))
+    master = _opener(env, await keys.secret_check(tx))
     macs = await keys.macs(tx)
     signing = keyring.signing(stored)
     if signing is None or not macs:
@@ -274,15 +274,23 @@ async def _master(env: Env, tx: Tx) -> bytes:
     if check is None:
         check = _seal(env, env.keyring.secrets.master, b"", kind=_CHECK, name=_CHECK)
         await keys.set_secret_check(tx, check)
-    return _opener(env.keyring.secrets, check)
+    return _opener(env, check)
 
 
-def _opener(secrets: Secrets, check: bytes | None) -> bytes:
+def _opener(env: Env, check: bytes | None) -> bytes:
+    """The secret that opens it; an operator may have changed it meanwhile. Raises `SecretMismatch`."""
+    master = _fitting(env.keyring.secrets, check) or _fitting(env.keyring.look_again(), check)
+    if master is None:
+        raise SecretMismatch("the master secret does not open this database: give the one that it was made with")
+    return master
+
+
+def _fitting(secrets: Secrets, check: bytes | None) -> bytes | None:
     for master in (secrets.master, *secrets.previous):
         with suppress(SecretMismatch):
             keyring.unseal(master, check or b"", kind=_CHECK, name=_CHECK)
             return master
-    raise SecretMismatch("the master secret does not open this database: give the one that it was made with")
+    return None
 
 
 def _seal(env: Env, master: bytes, plain: bytes, *, kind: str, name: str) -> bytes:
