@@ -7,7 +7,7 @@ import pytest
 
 from jotgate.store.migrate import migrate
 from jotgate.store.ports import Store
-from jotgate.store.sqlite import open_store
+from jotgate.store.sqlite import SqliteStore, open_store
 from tests.store.rows import NOW
 
 STORES: dict[str, Callable[[Path], Store]] = {
@@ -28,3 +28,21 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def database(tmp_path: Path) -> Path:
     """Where a test that is about files has its own."""
     return tmp_path / "data" / "jotgate.db"
+
+
+@pytest.fixture(params=["memory", "file"])
+async def sqlite(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[SqliteStore]:
+    """For what is SQLite's own; without patience for locks."""
+    opened = open_store(database if request.param == "file" else ":memory:", patience_seconds=0.2)
+    await migrate(opened, now=NOW, entropy=bytes)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def filed(database: Path) -> AsyncIterator[SqliteStore]:
+    """For what needs a file; without patience for locks."""
+    opened = open_store(database, patience_seconds=0.2)
+    await migrate(opened, now=NOW, entropy=bytes)
+    yield opened
+    await opened.close()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from jotgate.core.model import Role, Session, StoredKey, StoredMacKey, User
-from jotgate.store import roles, sessions, users
+from jotgate.store import audit, roles, sessions, users
 from jotgate.store.ports import Store
 
 NOW = 1_800_000_000
@@ -74,3 +74,21 @@ async def put_session(store: Store, *given: Session) -> None:
 async def put_role(store: Store, name: str, *permissions: str) -> None:
     async with store.begin() as tx:
         await roles.put(tx, Role(name, permissions))
+
+
+COUNT = "select count(*) from audit"
+INSERT = "insert into audit (at, event) values (1, 'line')"
+
+
+async def write(store: Store, lines: int = 1, *, durable: bool = True) -> None:
+    """Lines of the audit, in one transaction: what a test writes that does not care for what."""
+    async with store.begin(durable=durable) as tx:
+        for _ in range(lines):
+            await audit.append(tx, "line", now=NOW, detail="x" * 400)
+
+
+async def lines(store: Store) -> int:
+    """How many there are."""
+    row = await store.read().one(COUNT)
+    assert row
+    return int(row[0])

@@ -5,38 +5,22 @@ import os
 import resource
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from jotgate.errors import DatabaseUnusable, Invalid, Unavailable
-from jotgate.store import audit
 from jotgate.store.backup import backup
 from jotgate.store.migrate import check, migrate
 from jotgate.store.sqlite import SqliteStore, open_store
-from tests.store.rows import NOW
+from tests.store.rows import NOW, write
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def filed(database: Path) -> AsyncIterator[SqliteStore]:
-    opened = open_store(database)
-    await migrate(opened, now=NOW, entropy=bytes)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "backup.db"
-
-
-async def write(store: SqliteStore, lines: int = 1) -> None:
-    async with store.begin() as tx:
-        for _ in range(lines):
-            await audit.append(tx, "line", now=NOW, detail="x" * 400)
 
 
 async def test_a_backup_holds_everything_in_one_private_file(filed: SqliteStore, database: Path, target: Path) -> None:

@@ -4,37 +4,22 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from jotgate.errors import Unavailable
 from jotgate.store import audit, sessions
-from jotgate.store.migrate import migrate
-from jotgate.store.sqlite import SqliteStore, open_store
+from jotgate.store.sqlite import SqliteStore
 from jotgate.store.sqlite_wal import Wal
-from tests.store.rows import NOW, S1, SEED_HASH, put_session, put_user
+from tests.store.rows import NOW, S1, SEED_HASH, put_session, put_user, write
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def filed(database: Path) -> AsyncIterator[SqliteStore]:
-    opened = open_store(database)
-    await migrate(opened, now=NOW, entropy=bytes)
-    yield opened
-    await opened.close()
 
 
 def wal_of(store: SqliteStore) -> Wal:
     assert store.wal
     return store.wal
-
-
-async def write(store: SqliteStore) -> None:
-    async with store.begin() as tx:
-        await audit.append(tx, "line", now=NOW)
 
 
 def break_disk(wal: Wal) -> None:
