@@ -90,10 +90,12 @@ class Line:
     def _exchange(self, target: str, headers: Mapping[str, str], max_bytes: int) -> Fetched:
         connection = self._connection or self._open()
         connection.request("GET", target, headers={**_HEADERS, **headers})
-        answer = connection.getresponse()
-        body = answer.read(max_bytes + 1)
+        with connection.getresponse() as answer:
+            body = answer.read(max_bytes + 1)
         if len(body) > max_bytes:
             raise ValueError(f"the answer is over {max_bytes} bytes")
+        if answer.length:
+            raise ValueError(f"the answer ends {answer.length} bytes too early")
         if answer.getheader("Content-Encoding", "identity").lower() != "identity":
             raise ValueError("the answer is packed, which was not asked for")
         if answer.will_close:
@@ -107,6 +109,7 @@ class Line:
             if self._origin.scheme == "https"
             else http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
         )
+        connection.auto_open = 0  # whoever hung up meant it
         connection.response_class = self._timed  # type: ignore[assignment]  # a factory serves as well
         connection.connect()
         self._connection = connection

@@ -33,6 +33,9 @@ class Memory(Generic[Kept]):
         if self._entries == 0 or weight > self._size:
             return
         with self._lock:
+            if token in self.young:
+                self.young[token] = kept
+                return
             if len(self.young) >= self._entries or self._weight + weight > self._size:
                 self.old = self.young
                 self.young = {}

@@ -1,0 +1,236 @@
+"""GET with limits, against servers that keep to none."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from jotgate.errors import Unavailable
+from jotgate.guard.fetch import Fetched, Line, is_loopback
+from tests.guard.standin import wait_for
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A raw server: every connection is served by `serve`, one after the other."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    serve(connection)
+                except OSError:
+                    pass
+
+    thread = Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def once(answer: bytes) -> Callable[[socket.socket], None]:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+    return serve
+
+
+def get(url: str, *, seconds: float = 5.0, max_bytes: int = 1000) -> Fetched:
+    line = Line(urlsplit(url))
+    try:
+        return line.get("/", headers={}, seconds=seconds, max_bytes=max_bytes)
+    finally:
+        line.close()
+
+
+def test_an_answer_comes_whole() -> None:
+    with listening(once(OK)) as url:
+        assert get(url) == Fetched(200, b"hi")
+
+
+def test_what_is_asked_for_is_plain_json() -> None:
+    heard: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heard.append(connection.recv(65536))
+        connection.sendall(OK)
+
+    with listening(serve) as url:
+        line = Line(urlsplit(url))
+        line.get("/keys?x=1", headers={"Authorization": "Bearer t"}, seconds=5, max_bytes=10)
+        line.close()
+
+    request = heard[0].lower()
+    assert request.startswith(b"get /keys?x=1 http/1.1\r\n")
+    assert b"accept-encoding: identity" in request
+    assert b"authorization: bearer t" in request
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x00\xff" * 100,
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + b"x" * 2000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 10_000_000,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+    ],
+)
+def test_a_bad_answer_is_unavailable(answer: bytes) -> None:
+    with listening(once(answer)) as url, pytest.raises(Unavailable) as caught:
+        get(url)
+
+    assert caught.value.detail
+
+
+def test_a_redirect_is_an_answer_like_any_other() -> None:
+    with listening(once(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")) as url:
+        assert get(url) == Fetched(302, b"")
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    with pytest.raises(Unavailable, match="ConnectionRefused"):
+        get(f"http://127.0.0.1:{port}")
+
+
+def test_a_name_that_is_no_host() -> None:
+    with pytest.raises(Unavailable):
+        get("https://" + "a" * 70 + ".invalid")
+
+
+def test_plain_http_is_no_https() -> None:
+    with listening(once(OK)) as url, pytest.raises(Unavailable):
+        get(url.replace("http:", "https:"))
+
+
+def test_an_answer_in_drops_ends_at_the_deadline() -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+    with listening(serve) as url, pytest.raises(Unavailable, match="Timeout|too long|timed out"):
+        get(url, seconds=0.4)
+
+
+def test_a_deadline_that_is_over_reads_nothing() -> None:
+    with listening(once(OK)) as url, pytest.raises(Unavailable, match="too long"):
+        get(url, seconds=-1.0)
+
+
+def test_a_connection_is_used_again() -> None:
+    connections: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(1)
+        while connection.recv(65536):
+            connection.sendall(OK)
+
+    with listening(serve) as url:
+        line = Line(urlsplit(url))
+        for _ in range(3):
+            assert line.get("/", headers={}, seconds=5, max_bytes=10).body == b"hi"
+        line.close()
+
+    assert len(connections) == 1
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
+    with listening(once(OK)) as url:  # one answer for each connection, and no word about closing it
+        line = Line(urlsplit(url))
+        answers = [line.get("/", headers={}, seconds=5, max_bytes=10).body for _ in range(3)]
+        line.close()
+
+    assert answers == [b"hi"] * 3
+
+
+def test_a_server_that_says_close_is_asked_anew() -> None:
+    with listening(once(OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))) as url:
+        line = Line(urlsplit(url))
+        answers = [line.get("/", headers={}, seconds=5, max_bytes=10).body for _ in range(2)]
+        line.close()
+
+    assert answers == [b"hi"] * 2
+
+
+def test_hanging_up_ends_a_get_that_waits() -> None:
+    asked: list[int] = []
+    failures: list[Unavailable] = []
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        asked.append(1)
+        connection.recv(65536)
+
+    with listening(serve) as url:
+        line = Line(urlsplit(url))
+
+        def wait() -> None:
+            try:
+                line.get("/", headers={}, seconds=30, max_bytes=10)
+            except Unavailable as error:
+                failures.append(error)
+
+        thread = Thread(target=wait)
+        thread.start()
+        wait_for(lambda: bool(asked))
+        line.close()
+        thread.join(10)
+
+    assert not thread.is_alive()
+    assert len(failures) == 1
+
+
+def test_a_closed_line_opens_no_connection() -> None:
+    with listening(once(OK)) as url:
+        line = Line(urlsplit(url))
+        line.close()
+
+        with pytest.raises(Unavailable):
+            line.get("/", headers={}, seconds=5, max_bytes=10)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("10.0.0.1", False),
+        ("localhost.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_what_is_loopback(host: str | None, expected: bool) -> None:
+    assert is_loopback(host) is expected

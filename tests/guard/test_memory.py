@@ -1,0 +1,89 @@
+"""Two generations, bounded in entries and weight."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jotgate.guard.memory import Memory
+
+
+def test_what_was_put_is_found() -> None:
+    memory: Memory[int] = Memory(10, size=1000)
+
+    memory.put("a", 1, weight=10)
+
+    assert memory.get("a") == 1
+    assert memory.get("b") is None
+
+
+def test_the_older_generation_goes_when_the_younger_is_full() -> None:
+    memory: Memory[int] = Memory(4, size=1000)
+
+    for place, token in enumerate("abcde"):
+        memory.put(token, place, weight=10)
+
+    assert [memory.get(token) for token in "abcde"] == [None, None, 2, 3, 4]
+    assert len(memory) == 3
+
+
+def test_weight_bounds_it_as_well() -> None:
+    memory: Memory[int] = Memory(1000, size=200)
+
+    for place, token in enumerate("abc"):
+        memory.put(token, place, weight=40)
+
+    assert [memory.get(token) for token in "abc"] == [0, 1, 2]
+    memory.put("d", 3, weight=70)
+    assert [memory.get(token) for token in "abcd"] == [None, None, 2, 3]
+
+
+def test_putting_the_same_again_weighs_nothing() -> None:
+    memory: Memory[int] = Memory(1000, size=200)
+    memory.put("a", 1, weight=60)
+
+    for value in range(50):
+        memory.put("b", value, weight=40)
+
+    assert memory.get("a") == 1
+    assert memory.get("b") == 49
+
+
+def test_what_is_heavier_than_a_generation_is_not_remembered() -> None:
+    memory: Memory[int] = Memory(10, size=200)
+
+    memory.put("a", 1, weight=101)
+
+    assert memory.get("a") is None
+
+
+@pytest.mark.parametrize("entries", [0, 1])
+def test_it_can_be_switched_off(entries: int) -> None:
+    memory: Memory[int] = Memory(entries, size=1000)
+
+    memory.put("a", 1, weight=1)
+
+    assert len(memory) == 0
+
+
+def test_clear_forgets_both_generations() -> None:
+    memory: Memory[int] = Memory(2, size=1000)
+    memory.put("a", 1, weight=1)
+    memory.put("b", 2, weight=1)
+
+    memory.clear()
+
+    assert (memory.get("a"), memory.get("b"), len(memory)) == (None, None, 0)
+
+
+def test_threads_may_use_it_at_once() -> None:
+    memory: Memory[str] = Memory(64, size=1 << 20)
+
+    def work(worker: int) -> bool:
+        names = [f"{worker}-{place}" for place in range(2000)]
+        for name in names:
+            memory.put(name, name, weight=10)
+        return all(memory.get(name) in (None, name) for name in names)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+    assert len(memory) <= 64
