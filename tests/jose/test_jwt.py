@@ -63,7 +63,7 @@ def test_an_access_token_says_so_in_any_letter_case(typ: str) -> None:
         "application/jwt",
         "application/application/at+jwt",
         "application/ at+jwt",
-        "аt+jwt",
+        "\u0430t+jwt",
         "at\\u002bjwt",
     ],
 )

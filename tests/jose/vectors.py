@@ -15,9 +15,9 @@ needs_vectors = pytest.mark.skipif(
 
 
 def read(name: str) -> Any:
-    """The JSON file of this name, or nothing where there are no vectors (the tests are skipped then)."""
+    """The JSON file of this name, or an empty object where there are no vectors (the tests are skipped then)."""
     path = VECTORS / name
-    return json.loads(path.read_text("utf-8")) if path.is_file() else []
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def files(pattern: str) -> list[Path]:
