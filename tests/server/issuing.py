@@ -1,9 +1,12 @@
 """An issuer in memory behind its ASGI application, with a clock that moves when told and cheap password hashes."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -76,15 +79,38 @@ class House:
         return await self.bearer("root")
 
 
+class Opener:
+    """Gives an `Env` that is open already, once it has failed as often as it was told to."""
+
+    def __init__(self, env: Env, *failures: Exception) -> None:
+        self.env = env
+        self.failures = list(failures)
+        self.opened = self.closed = 0
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Env]:
+        self.opened += 1
+        await asyncio.sleep(0)
+        if self.failures:
+            raise self.failures.pop(0)
+        yield self.env
+        self.closed += 1
+
+
 @asynccontextmanager
 async def issuing(
-    profile: str = "standard", *, edge: Edge | None = None, issuer: str = ISSUER, **chosen: Any
+    profile: str = "standard",
+    *,
+    edge: Edge | None = None,
+    issuer: str = ISSUER,
+    database: str | Path = ":memory:",
+    **chosen: Any,
 ) -> AsyncIterator[House]:
     """An issuer with a profile and the parts of its policy that are chosen alone."""
     policy = policy_for(issuer, profile, **chosen)
     clock = Clock()
     secrets = Secrets(b"m" * 32, hs256=os.urandom(32) if policy.symmetric else None)
-    store = open_store(":memory:")
+    store = open_store(database)
     await migrate.migrate(store, now=NOW, entropy=os.urandom)
     hasher = HashingPool(CHEAP, threads=2, waiting_for_each=64, nicer=0)
     env = Env(
@@ -100,11 +126,7 @@ async def issuing(
     )
     await keys.load(env)
 
-    @asynccontextmanager
-    async def opener() -> AsyncIterator[Env]:
-        yield env
-
-    app = Application(policy, opener, edge=edge)
+    app = Application(policy, Opener(env), edge=edge)
     async with client(app, issuer) as http:
         yield House(app, env, clock, http, policy.prefix)
     await app.stop()
@@ -115,7 +137,8 @@ async def issuing(
 def client(app: Any, base: str = ISSUER, **options: Any) -> httpx2.AsyncClient:
     """A client that talks to an ASGI application."""
     transport = httpx2.ASGITransport(app=app, client=("192.0.2.7", 50_000), **options)
-    return httpx2.AsyncClient(transport=transport, base_url=base)
+    jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a test sends what it says and nothing else
+    return httpx2.AsyncClient(transport=transport, base_url=base, cookies=jar)
 
 
 async def give_role(house: House, name: str, *permissions: str) -> None:
