@@ -124,14 +124,17 @@ def _logins(task: str, cores: str, *, seconds: float, rounds: int) -> list[Row]:
         ours.rate / raw.rate for ours, raw in zip(seen["jotgate"], seen["Argon2id alone"], strict=True)
     )  # of neighbouring rounds: the machine's pace drifts
     goal = at_least("at least {limit:.0%} of Argon2id ({value:.1%})", share, SHARE_OF_ARGON2)
-    return [_login_row(task, who, turns, goal=goal if who == "jotgate" else None) for who, turns in seen.items()]
+    raw = median(turn.cpu for turn in seen["Argon2id alone"])
+    return [
+        _login_row(task, who, turns, raw=raw, goal=goal if who == "jotgate" else None) for who, turns in seen.items()
+    ]
 
 
-def _login_row(task: str, who: str, turns: list[Round], *, goal: Goal | None) -> Row:
-    rate = median(turn.rate for turn in turns)
+def _login_row(task: str, who: str, turns: list[Round], *, raw: float, goal: Goal | None) -> Row:
+    rate, cpu = (median(getattr(turn, name) for turn in turns) for name in ("rate", "cpu"))
+    note = f"{raw / cpu:.1%} by CPU time; p50 {_ms(turns, 'p50')}, p99 {_ms(turns, 'p99')}"
     ours = who == "jotgate"
-    note = f"p50 {_ms(turns, 'p50')}, p99 {_ms(turns, 'p99')}" if ours else "PyNaCl, the same parameters and threads"
-    return Row(task, who, median(turn.cpu for turn in turns), 1 / rate, rate, note, goal)
+    return Row(task, who, cpu, 1 / rate, rate, note if ours else "PyNaCl, the same parameters and threads", goal)
 
 
 def _argon2_player(cores: str, threads: int) -> Callable[[float], Round]:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.live.process import Server
 
@@ -11,6 +12,7 @@ READY_SECONDS = 3.0  # of the best of three; the goal on an idle machine is 1 s
 RESIDENT_MIB = 70
 
 
+@pytest.mark.alone
 def test_it_is_ready_soon_and_small_when_idle(tmp_path: Path) -> None:
     server = Server(tmp_path)
     try:

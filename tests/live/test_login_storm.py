@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.live.people import PASSWORD, network, settle
 from tests.live.process import Server, serving
 from tests.live.storm import Seen, Storm
@@ -29,6 +31,7 @@ class Pace:
     refresh: float
 
 
+@pytest.mark.alone
 def test_health_and_refresh_keep_their_pace_and_the_refused_are_told_at_once(tmp_path: Path) -> None:
     tries: list[tuple[Pace, Pace, Seen]] = []
     with serving(tmp_path, TRUSTED_PROXIES="127.0.0.1") as server:

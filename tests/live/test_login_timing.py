@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from tests.live.people import PASSWORD, network, settle
 from tests.live.process import serving
 from tests.live.talk import Answer, Api
@@ -13,6 +15,7 @@ APART = 1.05
 ATTEMPTS = 3  # at measuring: the machine may be busy with something else
 
 
+@pytest.mark.alone
 def test_unknown_disabled_and_wrong_password_give_the_same_bytes_in_the_same_time(tmp_path: Path) -> None:
     seen = []
     with serving(tmp_path, TRUSTED_PROXIES="127.0.0.1") as server, server.api() as api:
