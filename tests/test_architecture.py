@@ -228,7 +228,7 @@ def test_a_name_says_what_is_in_it(path: Path) -> None:
 
 
 def test_nothing_is_mocked() -> None:
-    words = re.compile(r"\b(unittest\.mock|MagicMock|monkeypatch\.setattr|mocker|Mock\()")
+    words = re.compile(r"\b(import mock|unittest\.mock|pytest_mock|MagicMock|mocker|Mock\()")
 
     users = [
         str(path.relative_to(ROOT))

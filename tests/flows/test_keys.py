@@ -1,4 +1,4 @@
-"""Keys: the first start, turns of the ring, revoking, the master secret, other processes."""
+"""Keys: the first start, turns of the ring, revoking, shared secrets, other processes."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from jotgate.core.keyring import signing as signing_of
 from jotgate.core.model import TokenPair
-from jotgate.errors import NotFound, Refused, SecretMismatch, SignatureInvalid, StartError, TokenError
+from jotgate.errors import NotFound, Refused, SignatureInvalid, StartError, TokenError
 from jotgate.flows import keys
 from jotgate.flows.env import Secrets
 from jotgate.jose import jws
@@ -18,7 +18,6 @@ from tests.flows.world import HS256, MASTER, START, Clock, World, open_world
 pytestmark = pytest.mark.anyio
 
 HOUR, DAY = 3600, 86400
-OTHER = b"another master secret, also long"
 OTHER_HS256 = b"Zt6Wb3nYp9Lc4Hd7Jf0Gs5AkR2v8Qm1x-ue_O"
 
 
@@ -91,19 +90,6 @@ async def test_what_lies_in_the_database_is_sealed(world: World) -> None:
 
     assert all(len(key.sealed) > 100 and '"d"' not in key.public for key in stored)
     assert not any(secret in mac.sealed for secret in secrets for mac in macs)
-
-
-async def test_another_master_secret_does_not_open_it_and_changes_nothing(path: Path) -> None:
-    async with open_world(path) as world:
-        before = await rows.version(world.env.store.read())
-
-    for late in (0, 100 * DAY):
-        with pytest.raises(SecretMismatch):
-            async with open_world(path, secrets=Secrets(OTHER), clock=Clock(START + late)):
-                pass
-
-    async with open_world(path) as world:
-        assert await rows.version(world.env.store.read()) == before
 
 
 # --- turns of the ring
@@ -289,71 +275,6 @@ async def test_a_weak_shared_secret_stops_the_start(secret: bytes | None) -> Non
     with pytest.raises(StartError, match="HS256_SECRET"):
         async with open_world(profile="classic", secrets=Secrets(MASTER, (), secret)):
             pass
-
-
-# --- the master secret
-
-
-async def test_everything_is_wrapped_anew_under_another_secret(path: Path) -> None:
-    async with open_world(path) as world:
-        await world.add()
-        pair = await world.login()
-        await keys.rotate(world.env, at_once=True)
-
-        assert await keys.secret_rotate(world.env, OTHER, actor="root") == 4
-        assert (await world.events())[-1] == "secret_rotated"
-        assert await world.refresh(pair)
-
-    with pytest.raises(SecretMismatch):
-        async with open_world(path, secrets=Secrets(MASTER)):
-            pass
-    async with open_world(path, secrets=Secrets(OTHER)) as world:
-        assert accepts(world, pair)
-        assert await world.refresh(pair)
-
-
-async def test_a_previous_secret_opens_until_it_is_rotated_away(path: Path) -> None:
-    async with open_world(path):
-        pass
-
-    async with open_world(path, secrets=Secrets(OTHER, (b"no" * 20, MASTER))) as world:
-        await keys.rotate(world.env, at_once=True)  # what is added goes under the secret of all the rest
-    async with open_world(path, secrets=Secrets(MASTER)):
-        pass
-
-    async with open_world(path, secrets=Secrets(OTHER, (MASTER,))) as world:
-        await keys.secret_rotate(world.env)
-    async with open_world(path, secrets=Secrets(OTHER)) as world:
-        await keys.rotate(world.env, at_once=True)
-
-
-async def test_a_running_server_finds_the_secret_that_an_operator_changed(path: Path) -> None:
-    lying = [Secrets(MASTER)]
-    async with open_world(path, find=lambda: lying[0]) as running, open_world(path) as operator:
-        lying[0] = Secrets(OTHER, (MASTER,))
-        await keys.secret_rotate(operator.env, OTHER)
-
-        await keys.reload(running.env)
-
-        await keys.rotate(running.env, at_once=True)
-    async with open_world(path, secrets=Secrets(OTHER)):
-        pass
-
-
-async def test_who_has_the_old_secret_adds_nothing_after_the_change(path: Path) -> None:
-    async with open_world(path) as old, open_world(path) as new:
-        await new.add()
-        pair = await new.login()
-        await keys.secret_rotate(new.env, OTHER)
-
-        with pytest.raises(SecretMismatch):
-            await keys.reload(old.env)
-        old.clock.now += 90 * DAY
-        with pytest.raises(SecretMismatch):
-            await keys.tick(old.env)
-
-        assert accepts(old, pair)  # what was open stays in use
-        assert await states(new) == ["next", "signing"]
 
 
 # --- several processes
