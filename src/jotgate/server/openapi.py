@@ -86,12 +86,15 @@ def _responses(row: Route, schemas: Schemas) -> dict[str, Any]:
     codes: dict[int, list[str]] = {}
     for error in _errors(row):
         codes.setdefault(error.status, []).append(error.code)
-    refused = {"application/json": {"schema": schemas[ErrorAnswer]}}
+    refused: dict[str, Any] = {"application/json": {"schema": schemas[ErrorAnswer]}}
+    if row.form:  # a form is answered by pages
+        refused["text/html"] = {}
     bad = {
         str(status): {"description": ", ".join(dict.fromkeys(codes[status])), "content": refused}
         for status in sorted(codes)
     }
-    return {str(row.status.value): good, **bad}
+    done = {"303": {"description": "after a form: the page that says so"}} if row.form else {}
+    return {str(row.status.value): good, **done, **bad}
 
 
 def _errors(row: Route) -> list[type[JotgateError]]:
