@@ -1,11 +1,13 @@
 """Keys for tests: one of each algorithm, made once a process; and the tokens they sign, well formed or not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from jotgate.jose import Claims, Expect, Key, b64, new_key, strictjson
 from jotgate.jose.algs import ALGS
+
+Named = Iterator[tuple[str, str | bytes]]  # what a token tries, and the token
 
 NOW = 1_900_000_000
 ISSUER = "https://auth.example.com"
