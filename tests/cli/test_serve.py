@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from jotgate import Guard
 from tests.live.people import PASSWORD, settle
 from tests.live.process import Server, serving
 from tests.live.talk import Answer, bearer
@@ -126,6 +128,17 @@ def test_an_administrators_password_must_be_acceptable(tmp_path: Path) -> None:
     assert "12" in server.log.read_text()
 
 
+def test_somebody_who_registered_the_administrators_address_does_not_become_one(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, server.api() as api:
+        api.register("root@example.com", PASSWORD)
+    server = Server(tmp_path, settings={"ADMIN_EMAIL": "root@example.com", "ADMIN_PASSWORD": PASSWORD + "!"})
+
+    with pytest.raises(AssertionError, match=r"is a user who cannot administrate"):
+        server.start()
+
+    assert server.cli_json("user", "show", "root@example.com")["roles"] == []
+
+
 # --- beside a running server
 
 
@@ -156,6 +169,20 @@ def test_a_command_ends_a_session_of_a_running_server(tmp_path: Path) -> None:
 
         assert api.get("/auth/me", headers=bearer(tokens["access_token"])).status == 401
         assert api.post("/auth/refresh", {"refresh_token": tokens["refresh_token"]}).status == 401
+
+
+def test_a_guard_takes_the_shared_secret_from_its_file(tmp_path: Path) -> None:
+    with serving(tmp_path, PROFILE="classic") as server, server.api() as api:
+        user = ("user", "add", "--username", "ada", "--role", "cook", "--password-stdin")
+        server.cli(*user, given=PASSWORD)
+        token = api.post("/auth/login", {"username": "ada", "password": PASSWORD}).json["access_token"]
+        secret = server.data_dir / "hs256.secret"
+        told = {"JOTGATE_ISSUER": server.url, "JOTGATE_HS256_SECRET_FILE": str(secret)}
+
+        with closing(Guard(server.url, hs256_secret=secret.read_text().strip())) as given:
+            assert given.verify(token).roles == ("cook",)
+        with closing(Guard.from_env(told)) as read:
+            assert read.verify(token).roles == ("cook",)
 
 
 # --- the end

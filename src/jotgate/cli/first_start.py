@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jotgate import datadir
 from jotgate.core.roles import ADMIN_ROLE
+from jotgate.errors import IdentifierTaken, Invalid, StartError
 from jotgate.flows import setup, users
 from jotgate.flows.env import Env
 from jotgate.settings import Settings
@@ -26,11 +27,23 @@ async def administrator(env: Env, settings: Settings) -> str | None:
         (settings.data_dir / LINK_FILE).unlink(missing_ok=True)
         return None
     if settings.admin_email and settings.admin_password:
-        await users.add(env, email=settings.admin_email, password=settings.admin_password, roles=(ADMIN_ROLE,))
+        await _make(env, settings.admin_email, settings.admin_password)
         return None
     link = f"{settings.policy.issuer}{settings.policy.prefix}/setup?token={await setup.make(env)}"
     datadir.write_over(link_file(settings), f"{link}\n".encode())
     return link
+
+
+async def _make(env: Env, email: str, password: str) -> None:
+    try:
+        await users.add(env, email=email, password=password, roles=(ADMIN_ROLE,))
+    except IdentifierTaken:  # whoever registered that address must not become administrator by it
+        raise StartError(
+            f"JOTGATE_ADMIN_EMAIL: {email} is a user who cannot administrate: if that is right, "
+            f"jotgate user role {email} --add {ADMIN_ROLE}"
+        ) from None
+    except Invalid as error:
+        raise StartError(f"JOTGATE_ADMIN_EMAIL and JOTGATE_ADMIN_PASSWORD: {error.detail}") from None
 
 
 def link_file(settings: Settings) -> Path:
