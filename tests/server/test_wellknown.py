@@ -86,8 +86,8 @@ async def test_an_older_schema_is_not_ready(house: House) -> None:
 async def test_figures_count_answers_by_route_and_code_and_show_nobody(house: House) -> None:
     await house.user()
     tokens = await house.login()
-    await house.http.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
-    await house.http.post("/auth/refresh", json={"refresh_token": "jgr_x"})
+    for token in (tokens["refresh_token"], tokens["refresh_token"], "jgr_x"):
+        await house.http.post("/auth/refresh", json={"refresh_token": token})
     await house.http.get("/a-secret-path")
     await house.http.request("BREW", "/auth/me")
 
@@ -97,7 +97,9 @@ async def test_figures_count_answers_by_route_and_code_and_show_nobody(house: Ho
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "jotgate_ready 1.0" in lines
     assert 'jotgate_requests_total{code="",method="POST",route="/auth/login",status="200"} 1.0' in lines
-    assert 'jotgate_requests_total{code="",method="POST",route="/auth/refresh",status="200"} 1.0' in lines
+    assert 'jotgate_requests_total{code="",method="POST",route="/auth/refresh",status="200"} 2.0' in lines
+    for decision in ("rotate", "repeat", "refuse"):
+        assert f'jotgate_refreshes_total{{decision="{decision}"}} 1.0' in lines
     refused = 'jotgate_requests_total{code="refresh_invalid",method="POST",route="/auth/refresh",status="401"} 1.0'
     assert refused in lines
     assert 'jotgate_requests_total{code="not_found",method="-",route="-",status="404"} 1.0' in lines

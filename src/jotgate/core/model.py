@@ -107,6 +107,7 @@ class TokenPair:
     refresh_token: str | None = field(default=None, repr=False)
     refresh_expires_in: int | None = None
     csrf: str | None = field(default=None, repr=False)
+    decision: str = field(default="rotate", compare=False)  # how a refresh came to it, for the figures
 
 
 @dataclass(frozen=True, slots=True)

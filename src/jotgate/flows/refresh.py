@@ -9,6 +9,8 @@ Replay              closed, told and audited: committed before it is raised     
 Refuse              nothing                                                         GrantError
 """
 
+from dataclasses import replace
+
 from jotgate.core import rotation, throttle
 from jotgate.core.model import Origin, Session, TokenPair
 from jotgate.core.refresh_token import Presented, parse, seed_hash
@@ -55,7 +57,8 @@ async def _the_long_way(env: Env, presented: Presented, *, origin: Origin, clien
         generation = await _settle(env, session, decision, now=now)
         if generation is not None:
             await _note(env, session, decision, origin=origin, now=now)
-            return mint.pair(env, grant, generation=generation, seed=presented.seed, now=now)
+            pair = mint.pair(env, grant, generation=generation, seed=presented.seed, now=now)
+            return replace(pair, decision=type(decision).__name__.lower())
     raise Unavailable("others were faster at this session every time")
 
 

@@ -6,13 +6,14 @@ the first request that needs more than the process. The path that counts is the 
 
 import logging
 import time
+from http import HTTPStatus
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from starlette.types import Receive, Scope, Send
 
 from jotgate.core.policy import Policy
-from jotgate.errors import JotgateError, MethodNotAllowed, NotFound, StartError, Unavailable
+from jotgate.errors import Busy, JotgateError, MethodNotAllowed, NotFound, StartError, Unavailable
 from jotgate.server import openapi
 from jotgate.server.access import admit
 from jotgate.server.gate import Edge, Gate, Route, Who
@@ -131,7 +132,7 @@ class Application:
         path = route.path if route else _NOWHERE
         method = route.method if route else _NOWHERE
         self._gate.meters.answered(method, path, status=reply.status, code=reply.code, seconds=seconds)
-        level = logging.DEBUG if route is not None and route.quiet else logging.INFO
+        level = _level(route, reply)
         if _access_log.isEnabledFor(level):
             facts = {
                 "method": method,
@@ -143,3 +144,10 @@ class Application:
                 "detail": reply.detail,
             }
             _access_log.log(level, "request", extra=facts)
+
+
+def _level(route: Route | None, reply: Reply) -> int:
+    """How loud: what an operator must look at, what happened, what happens all the time."""
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.code != Busy.code:
+        return logging.WARNING
+    return logging.DEBUG if route is not None and route.quiet else logging.INFO

@@ -12,6 +12,7 @@ class Meters:
         self.registry = CollectorRegistry()
         self.ready = Gauge("jotgate_ready", "1 when requests are served, else 0", registry=self.registry)
         self.waiting = Gauge("jotgate_feed_waiters", "Guards that wait for news", registry=self.registry)
+        self.refreshes = Counter("jotgate_refreshes", "Refreshes by decision", ("decision",), registry=self.registry)
         self._requests = Counter(
             "jotgate_requests",
             "Requests by route and outcome",

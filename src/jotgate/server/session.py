@@ -2,8 +2,8 @@
 
 from msgspec import UNSET
 
-from jotgate.core.model import Session, TokenPair
-from jotgate.errors import CredentialsAmbiguous, GrantError, Invalid, TokenMissing
+from jotgate.core.model import Origin, Session, TokenPair
+from jotgate.errors import CredentialsAmbiguous, GrantError, Invalid, Replayed, TokenMissing
 from jotgate.flows import login as login_flow
 from jotgate.flows import logout as logout_flow
 from jotgate.flows import refresh as refresh_flow
@@ -53,8 +53,20 @@ async def refresh(gate: Gate, request: Request) -> Reply:
     token = found.refresh if given is None else given
     if token is None:
         raise _no_refresh_token(gate)
-    pair = await refresh_flow.refresh(gate.env, token, origin=request.origin())
+    pair = await _refreshed(gate, token, request.origin())
     return _tokens(gate, pair, gate.browser.set(request, pair) if found.refresh is not None else ())
+
+
+async def _refreshed(gate: Gate, token: str, origin: Origin) -> TokenPair:
+    """The next pair; every decision is counted."""
+    counted = gate.meters.refreshes
+    try:
+        pair = await refresh_flow.refresh(gate.env, token, origin=origin)
+    except GrantError as error:
+        counted.labels("replay" if isinstance(error, Replayed) else "refuse").inc()
+        raise
+    counted.labels(pair.decision).inc()
+    return pair
 
 
 async def logout(gate: Gate, request: Request) -> Reply:
