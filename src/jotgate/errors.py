@@ -13,14 +13,12 @@
     ├── Forbidden                     403 insufficient_scope
     │   └── RoleMissing  ScopeMissing
     ├── CrossSite                     403 forbidden            another site's page wants to change state
-    ├── NewsStale                     503                      the guard was told to refuse without fresh news
-    ├── KeysUnavailable               503                      the guard never got a key set
     ├── LoginError                    401 invalid_credentials
     ├── GrantError                    401 invalid_grant
     │   └── Replayed
     ├── Throttled                     429                      with retry_after
     ├── Unavailable                   503                      with retry_after
-    │   └── Busy                                               the hashing queue is full
+    │   └── Busy  NewsStale  KeysUnavailable                   hashing queue full; a guard without news, without keys
     ├── Invalid                       422                      a field is wrong; it is named
     │   └── PasswordRefused
     ├── IdentifierTaken               409
@@ -191,7 +189,7 @@ class CrossSite(JotgateError):
     description = "This request came from another site"
 
 
-# --- flows
+# --- requests at the issuer
 
 
 class LoginError(JotgateError):
@@ -313,9 +311,6 @@ class Refused(JotgateError):
     status = 403
     error = "forbidden"
     description = "This is switched off here"
-
-
-# --- requests that cannot be read
 
 
 class BadRequest(JotgateError):
