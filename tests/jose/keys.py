@@ -39,10 +39,14 @@ MEMBERS: dict[str, Any] = {
 }
 
 
-@cache
 def key(alg: str, kid: str | None = None) -> Key:
     """The same key whenever it is asked for."""
-    return new_key(alg, kid or f"{alg}-1")
+    return _made(alg, kid or f"{alg}-1")
+
+
+@cache
+def _made(alg: str, kid: str) -> Key:
+    return new_key(alg, kid)
 
 
 def algorithms() -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def public_texts() -> list[bytes]:
     return [text for text in texts if len(text) <= 1024]
 
 
-@pytest.mark.parametrize("text", public_texts())
+@pytest.mark.parametrize("text", public_texts(), ids=map(str, count()))
 def test_the_text_of_a_public_key_is_no_secret(text: bytes) -> None:
     assert weakness.is_key_text(text)
     with pytest.raises(KeyRefused):
