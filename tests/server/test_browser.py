@@ -279,6 +279,17 @@ async def test_a_failed_refresh_never_touches_the_cookies(house: House) -> None:
     assert all("set-cookie" not in answer.headers for answer in (replay, over, none))
 
 
+async def test_where_tokens_are_cookies_one_in_the_body_is_not_used_up(house: House) -> None:
+    login = await log_in(house)
+    body = {"refresh_token": jar(login)[RT].value}
+
+    by_body = await house.http.post("/auth/refresh", json=body, headers=OWN)
+    by_cookie = await house.http.post("/auth/refresh", headers=cookies(login, AT, RT, CSRF))
+
+    assert (by_body.status_code, by_body.json()["code"]) == (401, "refresh_invalid")
+    assert by_cookie.status_code == 200
+
+
 # --- logout
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -25,7 +26,6 @@ from jotgate.wire import cookies
 
 _REF = "#/components/schemas/{name}"
 _BODY_ERRORS = (BadRequest, BodyTooLarge, ContentTypeRefused, Invalid)
-_VERSION = "0.1.0"
 _NAME = re.compile(r"\{(\w+)\}")
 Schemas = Mapping[type[msgspec.Struct], Any]
 
@@ -42,7 +42,11 @@ def document(policy: Policy, rows: Sequence[Route]) -> bytes:
     return strictjson.dumps(
         {
             "openapi": "3.1.0",
-            "info": {"title": "jotgate", "version": _VERSION, "description": "Login, tokens and permissions."},
+            "info": {
+                "title": "jotgate",
+                "version": version("jotgate"),
+                "description": "Login, tokens and permissions.",
+            },
             "servers": [{"url": policy.issuer}],
             "paths": paths,
             "components": {"schemas": components, "securitySchemes": _schemes(policy)},

@@ -44,7 +44,8 @@ async def login(gate: Gate, request: Request) -> Reply:
 
 async def refresh(gate: Gate, request: Request) -> Reply:
     """POST {prefix}/refresh. A failure leaves the cookies alone: another tab may just have set new ones."""
-    given = _refresh_token(await request.json_if_any(RefreshBody))
+    body = await request.json_if_any(RefreshBody)
+    given = _refresh_token(body) if gate.browser.tokens_in_body else None  # else its successor would be lost
     found = gate.browser.found(request)
     if given is not None and found.refresh not in {None, given}:
         raise CredentialsAmbiguous("body and cookie carry different refresh tokens")
