@@ -215,3 +215,15 @@ async def test_event_loops_may_come_and_go(house: House, tmp_path: Path) -> None
 
     assert await asyncio.to_thread(requests) == [200, 200]
     assert len(opened) == 2
+
+
+async def test_a_lifespan_may_run_in_any_thread(house: House) -> None:
+    opener = Opener(house.env)
+
+    def requests() -> int:
+        with TestClient(Application(house.env.policy, opener)) as http:
+            status: int = http.get("/healthz").status_code
+            return status
+
+    assert await asyncio.to_thread(requests) == 200
+    assert (opener.opened, opener.closed) == (1, 1)
