@@ -133,7 +133,7 @@ async def open_world(
     clock: Clock | None = None,
     secrets: Secrets | None = None,
     find: Callable[[], Secrets] | None = None,
-    throttle: MemoryThrottle | None = None,
+    entropy: Callable[[int], bytes] = os.urandom,
     **chosen: Any,
 ) -> AsyncIterator[World]:
     """Open it, on a new database or on one that is there."""
@@ -141,17 +141,17 @@ async def open_world(
     policy = policy_for(ISSUER, profile, **chosen)
     store = open_store(path)
     try:
-        await migrate(store, now=int(clock.now), entropy=os.urandom)
+        await migrate(store, now=int(clock.now), entropy=entropy)
         env = Env(
             issuer=ISSUER,
             policy=policy,
             store=store,
-            throttle=throttle or MemoryThrottle(),
+            throttle=MemoryThrottle(),
             feed=FeedBell(),
             keyring=KeysInUse(secrets or Secrets(MASTER, (), HS256), find=find),
             hasher=hasher,
             clock=clock,
-            entropy=os.urandom,
+            entropy=entropy,
         )
         await keys.load(env)
         yield World(env, clock, hasher)
