@@ -122,7 +122,7 @@ def _from_environment(environ: Mapping[str, str], complaints: list[str]) -> dict
             complaints.extend(_misspelt(variable, known))
             continue
         name = spelled.get(variable) or spelled[variable.removesuffix("_FILE")]
-        _take(given, name, _Given(variable, value), complaints)
+        _take(given, name, _Given(variable, value), complaints=complaints)
     return given
 
 
@@ -144,11 +144,16 @@ def _from_file(file: str | Path | None, complaints: list[str]) -> dict[str, _Giv
         if key not in known:
             complaints.extend(_misspelt(key, known) or [f"{key} in {path}: there is no such setting"])
             continue
-        _take(given, key if key in BY_NAME else key.removesuffix("_file"), _Given(f"{key} in {path}", raw), complaints)
+        _take(
+            given,
+            key if key in BY_NAME else key.removesuffix("_file"),
+            _Given(f"{key} in {path}", raw),
+            complaints=complaints,
+        )
     return given
 
 
-def _take(given: dict[str, _Given], name: str, item: _Given, complaints: list[str]) -> None:
+def _take(given: dict[str, _Given], name: str, item: _Given, *, complaints: list[str]) -> None:
     """Note one value; what is named by a file is read from it."""
     if name in given:
         complaints.append(f"{given[name].spelling} and {item.spelling}: give one of the two")

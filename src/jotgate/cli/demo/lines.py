@@ -83,13 +83,13 @@ def _log_in(stage: Stage, name: str, email: str) -> tuple[Line, ...]:
     body = f'{{"{kind}": "{identifier}", "password": "{stage.passwords[email]}"}}'
     return (
         Line(f"{identifier} logs in", f"{name}_LOGIN=$(curl -sS {stage.auth}/login {_JSON} -d '{body}')"),
-        _pick("the access token", name, f"{name}_LOGIN", stage.token_names[0]),
+        _pick("the access token", name, answer=f"{name}_LOGIN", member=stage.token_names[0]),
     )
 
 
 def _rotation(stage: Stage) -> tuple[Line, ...]:
     return (
-        _pick("the refresh token", "FIRST", "ADA_LOGIN", stage.token_names[1]),
+        _pick("the refresh token", "FIRST", answer="ADA_LOGIN", member=stage.token_names[1]),
         Line("a refresh gives new tokens", f"SECOND=$({_refresh(stage, '$FIRST')} | field {stage.token_names[1]})"),
         Line("and so does the next one", f"{_refresh(stage, '$SECOND', show=True)}", 200),
         Line(
@@ -119,7 +119,7 @@ def _get(url: str, name: str) -> str:
     return f'{_CURL} {url} -H "Authorization: Bearer ${name}"'
 
 
-def _pick(says: str, name: str, answer: str, member: str) -> Line:
+def _pick(says: str, name: str, *, answer: str, member: str) -> Line:
     return Line(says, f'{name}=$(printf %s "${answer}" | field {member})')
 
 
