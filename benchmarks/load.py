@@ -132,3 +132,4 @@ async def run(job: Job) -> Result:
 if __name__ == "__main__":
     result = uvloop.run(run(msgspec.json.decode(sys.stdin.buffer.read(), type=Job)))
     sys.stdout.buffer.write(msgspec.json.encode(result))
+    sys.stdout.buffer.flush()

@@ -231,7 +231,10 @@ def _player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
 def _generate(job: Job) -> Result:
     command = pinned(LOAD_CORE, sys.executable, "-m", "benchmarks.load")
     done = subprocess.run(command, input=msgspec.json.encode(job), stdout=subprocess.PIPE, check=True, timeout=120)
-    return msgspec.json.decode(done.stdout, type=Result)
+    try:
+        return msgspec.json.decode(done.stdout, type=Result)
+    except msgspec.DecodeError as error:
+        raise RuntimeError(f"the generator wrote {len(done.stdout)} bytes that end in {done.stdout[-80:]!r}") from error
 
 
 def _cpu(process: psutil.Process) -> float:

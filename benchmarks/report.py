@@ -92,7 +92,12 @@ def document(rows: Sequence[Row], *, seconds: float) -> str:
         {
             "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "took_seconds": round(seconds, 1),
-            "machine": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform()},
+            "machine": {
+                "cpu": _cpu(),
+                "cores": len(os.sched_getaffinity(0)),
+                "system": platform.platform(),
+                "load": os.getloadavg()[0],  # over the number of cores: others were at work too
+            },
             "python": platform.python_version(),
             "versions": {name: _version(name) for name in STACK},
             "rows": [asdict(row) for row in rows],
