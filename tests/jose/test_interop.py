@@ -51,7 +51,8 @@ def test_our_changed_tokens_are_refused_in_python(library: str, alg: str) -> Non
 @cache
 def node() -> dict[str, Any]:
     """All questions to Node in one process; skips visibly where there is no Node, npm or network."""
-    install()
+    if reason := obstacle():
+        pytest.skip(reason)
     request = {
         "now": NOW,
         "issuer": ISSUER,
@@ -63,17 +64,17 @@ def node() -> dict[str, Any]:
     return said
 
 
-def install() -> None:
-    """`npm ci` into tests/interop/node_modules, once, even if several processes test at the same time."""
+@cache
+def obstacle() -> str | None:
+    """Why npm jose cannot be asked; nothing once `npm ci` has put it into tests/interop/node_modules."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("no node and npm on this machine: npm jose is not asked")
+        return "no node and npm on this machine: npm jose is not asked"
     with (Path(gettempdir()) / "jotgate-tests-interop.lock").open("w") as lock:
-        flock(lock, LOCK_EX)
+        flock(lock, LOCK_EX)  # several processes may test at the same time
         if (FOLDER / "node_modules" / "jose" / "package.json").is_file():
-            return
+            return None
         installed = run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    if installed.returncode:
-        pytest.skip(f"npm ci failed (no network?): {installed.stderr.strip()[-200:]}")
+    return f"npm ci failed (no network?): {installed.stderr[-200:]}" if installed.returncode else None
 
 
 def run(*command: str, text: str = "") -> subprocess.CompletedProcess[str]:

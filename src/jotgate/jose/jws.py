@@ -1,8 +1,8 @@
 """Compact JWS: sign bytes, verify and give them back (RFC 7515).
 
-A header is refused that is over 1 KiB, is not strict JSON, has no algorithm known here, or says `crit`, `b64` or `zip`
-(none of which is understood). `jku`, `jwk`, `x5u` and `x5c` are never followed: they mean as little as unknown names.
-`kid` is a name in the key set and nothing else.
+A header is refused that is over 1 KiB, is not strict JSON, has a member of the wrong kind, has no algorithm known here,
+or says `crit`, `b64` or `zip` (none of which is understood). `jku`, `jwk`, `x5u` and `x5c` are never followed: they
+mean as little as unknown names. `kid` is a name in the key set and nothing else.
 
 A key set remembers the header segments that stood under a good signature, parsed, with the key they picked: neither
 ever changes. Whether that key signed this token is asked every time.
@@ -24,6 +24,11 @@ MAX_HEADER = 1024  # bytes, decoded
 _MAX_SEGMENT = (MAX_HEADER * 4 + 2) // 3
 _MAX_KNOWN = 64
 _NOT_UNDERSTOOD = frozenset({"crit", "b64", "zip"})
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256"), str),
+    "jwk": dict,
+    "x5c": list,
+}
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -128,10 +133,11 @@ def parse_header(segment: bytes) -> Header:
         raise Malformed(f"a header of more than {MAX_HEADER} bytes")
     members = strictjson.loads(b64.decode(segment), max_bytes=MAX_HEADER)
     alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
-    if not isinstance(alg, str) or ("kid" in members and not isinstance(kid, str)):
-        raise Malformed("alg and kid must be strings")
-    if "typ" in members and not isinstance(typ, str):
-        raise Malformed("typ must be a string")
+    if not isinstance(alg, str):
+        raise Malformed("alg must be a string")
+    for name in members.keys() & _KINDS.keys():
+        if not isinstance(members[name], _KINDS[name]):
+            raise Malformed(f"{name} is of the wrong kind")
     if not _NOT_UNDERSTOOD.isdisjoint(members):
         raise Malformed("the header asks for what is not understood here")
     if alg not in ALGS:
