@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from jotgate.errors import KeysUnavailable
-from jotgate.guard.courier import Courier, Errand, courier
+from jotgate.guard.courier import Courier, Errand, _after_fork, courier
 from jotgate.guard.known import NeedKeys, Status
 from jotgate.jose import jwks, new_key
 from jotgate.jose.jwks import KeySet
@@ -236,4 +236,20 @@ def test_after_a_return_of_the_issuer_it_catches_up() -> None:
     with issuing(standin, port):
         wait_for(lambda: made.revoked is not None and len(made.revoked) == 1)
         assert made.status(now=time.monotonic()).news == "open"
+        made.release()
+
+
+def test_a_child_begins_anew(issuer: StandIn) -> None:
+    with_feed, without = courier(errand(issuer)), courier(errand(issuer, poll_seconds=None))
+    before = with_feed.stamp
+    flight = with_feed._keys.demand()
+
+    _after_fork()
+
+    assert with_feed.stamp is not before
+    assert with_feed._keys.demand() is not flight
+    assert without._thread is None
+    flight.result(10)
+    wait_for(lambda: issuer.keys_asked == 2)
+    for made in (with_feed, without):
         made.release()

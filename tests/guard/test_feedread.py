@@ -19,9 +19,7 @@ class Reading:
 
     def __init__(self, standin: StandIn, token: str | None = None, poll_seconds: int = 5) -> None:
         self.told: list[bool] = []
-        self.feed = FeedRead(
-            urlsplit(standin.url), token=token, poll_seconds=poll_seconds, changed=lambda kid: self.told.append(kid)
-        )
+        self.feed = FeedRead(urlsplit(standin.url), token=token, poll_seconds=poll_seconds, changed=self.told.append)
 
 
 @pytest.fixture
@@ -106,6 +104,17 @@ def test_an_issuer_without_a_feed_is_asked_rarely(issuer: StandIn, reading: Read
     assert (reading.feed.state, reading.feed.first.done(), reading.feed.known_at) == ("absent", True, None)
 
 
+def test_it_is_asked_when_it_is_time(issuer: StandIn, reading: Reading) -> None:
+    issuer.feed_answer = (404, {}, b"")
+
+    for later in (0, 1, 500):
+        assert reading.feed.read(now=time.monotonic() + later) == pytest.approx(600, abs=20)
+    assert issuer.feed_asked == 1
+    reading.feed.read(now=time.monotonic() + 600)
+
+    assert issuer.feed_asked == 2
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -157,9 +166,7 @@ def test_a_feed_that_never_waits_is_not_asked_all_the_time(issuer: StandIn, read
     assert reading.feed.ask() == 1.0
 
 
-def test_entries_are_forgotten_now_and_then(
-    issuer: StandIn, reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_are_forgotten_now_and_then(issuer: StandIn, reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer.revoke("sid", "s1", until=int(time.time()) + 1000)
     issuer.revoke("sid", "s2", until=int(time.time()) - 1)
     reading.feed.ask()
@@ -175,7 +182,7 @@ def test_entries_are_forgotten_now_and_then(
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_a_child_waits_for_its_own_first_news(issuer: StandIn, reading: Reading, asked: bool) -> None:
+def test_a_child_waits_for_its_own_first_news(issuer: StandIn, reading: Reading, *, asked: bool) -> None:
     if asked:
         reading.feed.ask()
     line, first = reading.feed.line, reading.feed.first

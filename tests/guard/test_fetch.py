@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -27,11 +27,8 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
-                try:
-                    serve(connection)
-                except OSError:
-                    pass
+            with connection, suppress(OSError):
+                serve(connection)
 
     thread = Thread(target=accept, daemon=True)
     thread.start()
@@ -136,7 +133,7 @@ def test_an_answer_in_drops_ends_at_the_deadline() -> None:
             connection.sendall(b"x")
             time.sleep(0.05)
 
-    with listening(serve) as url, pytest.raises(Unavailable, match="Timeout|too long|timed out"):
+    with listening(serve) as url, pytest.raises(Unavailable, match=r"Timeout|too long|timed out"):
         get(url, seconds=0.4)
 
 
@@ -232,5 +229,5 @@ def test_a_closed_line_opens_no_connection() -> None:
         (None, False),
     ],
 )
-def test_what_is_loopback(host: str | None, expected: bool) -> None:
+def test_what_is_loopback(host: str | None, *, expected: bool) -> None:
     assert is_loopback(host) is expected

@@ -50,7 +50,7 @@ def test_after_a_failure_without_a_set_the_back_off_is_waited_for(later: float, 
 @pytest.mark.parametrize(
     ("age", "held"), [(0.0, True), (KEPT_SECONDS - 1, True), (KEPT_SECONDS, False), (KEPT_SECONDS + 1, False)]
 )
-def test_a_set_may_be_used_for_a_day(age: float, held: bool) -> None:
+def test_a_set_may_be_used_for_a_day(age: float, *, held: bool) -> None:
     full = filled()
 
     assert (full.held(now=START + age) is KEYS) is held

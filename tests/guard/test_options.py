@@ -43,7 +43,11 @@ LONG_SECRET = hashlib.sha512(b"gym").digest()
         {"issuer": ISSUER, "revocation": None},
         {"issuer": ISSUER, "on_stale": "deny", "max_staleness": 2},
         {"issuer": ISSUER, "jwks": KEYS, "revocation": "push", "on_stale": "deny"},
-        {"issuer": ISSUER, "cookie": "__Host-jotgate-at", "origins": ("https://app.example.com", "http://localhost:3000")},
+        {
+            "issuer": ISSUER,
+            "cookie": "__Host-jotgate-at",
+            "origins": ("https://app.example.com", "http://localhost:3000"),
+        },
         {"issuer": ISSUER, "realm": "gym members"},
     ],
 )
@@ -136,7 +140,7 @@ def test_all_complaints_come_at_once_and_show_no_secret() -> None:
         ({"hs256_secret": SECRET, "revocation": "push"}, False, True),
     ],
 )
-def test_what_is_given_is_not_fetched(given: dict[str, Any], fetches: bool, pushes: bool) -> None:
+def test_what_is_given_is_not_fetched(given: dict[str, Any], *, fetches: bool, pushes: bool) -> None:
     told = Options(ISSUER, **given)
 
     assert (told.fetches, told.pushes) == (fetches, pushes)

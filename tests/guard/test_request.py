@@ -94,7 +94,7 @@ def test_names_of_cookies_are_compared_to_the_letter() -> None:
         ({"origin": []}, WEBSOCKET, False),
     ],
 )
-def test_what_a_page_may_do_by_cookie(changed: dict[str, list[str]], method: str, allowed: bool) -> None:
+def test_what_a_page_may_do_by_cookie(changed: dict[str, list[str]], method: str, *, allowed: bool) -> None:
     request = facts({**HERE, **changed}, method)
 
     if allowed:

@@ -59,7 +59,7 @@ class Courier:
         self._lock = Lock()
         self._stopped = Event()
         self._thread: Thread | None = None
-        self._started_at = 0.0
+        self._started_at = math.inf
         _alive.add(self)
 
     @property
@@ -69,8 +69,13 @@ class Courier:
 
     def look(self, *, now: float) -> Keys | NeedKeys:
         """The keys, or what has to come first. Raises `KeysUnavailable` while asking cannot help."""
-        if self._thread is None:
-            self._start(now=now)
+        try:
+            return self._found(now=now)
+        finally:
+            if self._thread is None:
+                self._start(now=now)
+
+    def _found(self, *, now: float) -> Keys | NeedKeys:
         cache = self._keys.cache
         keys = self._given or cache.held(now=now)
         news = self._feed is not None and not self._feed.first.done() and now - self._started_at < FIRST_NEWS_SECONDS
@@ -135,15 +140,11 @@ class Courier:
             self._thread.start()
 
     def _work(self) -> None:
-        ask_at = 0.0
         while not self._stopped.is_set():
             pause = math.inf if self._given is not None else self._keys.renew(now=monotonic())
             if self._feed is not None:
-                if monotonic() >= ask_at:
-                    ask_at = self._feed.ask() + monotonic()
-                pause = min(pause, ask_at - monotonic())
-            if pause > 0:
-                self._stopped.wait(pause)
+                pause = min(pause, self._feed.read(now=monotonic()))
+            self._stopped.wait(pause)
 
     def _restamp(self) -> None:
         self.stamp = object()
@@ -191,5 +192,4 @@ def _after_fork() -> None:
         who.after_fork()
 
 
-if hasattr(os, "register_at_fork"):  # where there are forks
-    os.register_at_fork(after_in_child=_after_fork)
+getattr(os, "register_at_fork", dict)(after_in_child=_after_fork)  # not everywhere are there forks

@@ -72,10 +72,7 @@ class Dependency:
     ) -> Principal | None:
         """Raises what `refuse` answers."""
         scope = connection.scope
-        scope[_GUARD] = self._guard
-        handlers = scope.get("starlette.exception_handlers")
-        if handlers is not None and JotgateError not in handlers[0]:
-            handlers[0][JotgateError] = answered
+        _prepare(scope, self._guard)
         principal = judged(self._guard, scope)
         if isinstance(principal, NeedKeys):
             principal = await admitted(self._guard, scope)
@@ -93,11 +90,15 @@ class Required:
     """Who is asking, if that is enough."""
 
     def __init__(self, guard: Guard, requirement: Requirement) -> None:
+        self._guard = guard
         self._requirement = requirement
-        self.__signature__ = Signature([_parameter("principal", Annotated[Principal, Depends(guard)])])
+        self.__signature__ = Signature(
+            [_parameter("connection", HTTPConnection), _parameter("principal", Annotated[Principal, Depends(guard)])]
+        )
 
-    async def __call__(self, principal: Principal) -> Principal:
+    async def __call__(self, connection: HTTPConnection, principal: Principal) -> Principal:
         """Raises `Forbidden`."""
+        _prepare(connection.scope, self._guard)  # again: the guard may have been overridden
         self._requirement.check(principal)
         return principal
 
@@ -121,6 +122,14 @@ class Refusal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
         """Send it."""
         await refuse(self._guard, self._error, scope, send, accepted=self._accepted)
+
+
+def _prepare(scope: Scope, guard: Guard) -> None:
+    """See to it that refusals are answered: the application's handlers are found through the scope alone."""
+    scope[_GUARD] = guard
+    handlers = scope.get("starlette.exception_handlers")
+    if handlers is not None and JotgateError not in handlers[0]:
+        handlers[0][JotgateError] = answered
 
 
 def _schemes(guard: Guard) -> Mapping[str, Scheme]:

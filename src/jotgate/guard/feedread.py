@@ -9,7 +9,6 @@ anything else                failing      after a back-off; what is known stays
 """
 
 import logging
-import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from time import monotonic, time
@@ -18,7 +17,7 @@ from urllib.parse import SplitResult, quote
 
 from jotgate.errors import JotgateError, Unavailable
 from jotgate.guard.fetch import Line
-from jotgate.guard.keycache import backoff
+from jotgate.guard.keycache import backoff, dice
 from jotgate.guard.revoked import Revoked
 from jotgate.wire import feed
 
@@ -43,6 +42,7 @@ class FeedRead:
         self._poll_seconds = poll_seconds
         self._changed = changed
         self._forget_at = monotonic() + FORGET_SECONDS
+        self._ask_at = 0.0
         self._failures = 0
         self.line = Line(issuer)
         self.revoked = Revoked()
@@ -51,6 +51,12 @@ class FeedRead:
         self.known_at: float | None = None
         self.first: Future[None] = Future()  # done with the first answer that says all there is, or that there is none
         self.first.set_running_or_notify_cancel()
+
+    def read(self, *, now: float) -> float:
+        """Ask if it is time; the seconds until it is."""
+        if now >= self._ask_at:
+            self._ask_at = self.ask() + monotonic()
+        return max(0.0, self._ask_at - monotonic())
 
     def ask(self) -> float:
         """One question; the seconds before the next one."""
@@ -107,7 +113,7 @@ class FeedRead:
         if problem != self.problem:
             log.warning("the revocations of %s cannot be read: %s", self._issuer.geturl(), problem)
         self.state, self.problem = "failing", problem
-        return backoff(self._failures, random.random)
+        return backoff(self._failures, dice)
 
     def _settle(self, state: str, problem: str) -> None:
         self.state, self.problem = state, problem

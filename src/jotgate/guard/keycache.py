@@ -12,6 +12,7 @@ Times are seconds of a monotonic clock. A good answer replaces the set; a bad on
 """
 
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Final
 
 from jotgate.jose.jwks import KeySet
@@ -19,6 +20,7 @@ from jotgate.jose.jwks import KeySet
 FRESH_SECONDS: Final = 300.0
 KEPT_SECONDS: Final = 86_400.0
 COOLDOWN_SECONDS: Final = 30.0
+dice: Final = SystemRandom().random  # nobody's seed, and nobody's surprise
 BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 5.0)
 
 

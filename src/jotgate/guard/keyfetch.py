@@ -9,7 +9,6 @@ private parts, secrets, a key twice, no key left    kept
 """
 
 import logging
-import random
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock, Thread
@@ -19,7 +18,7 @@ from urllib.parse import SplitResult
 
 from jotgate.errors import JotgateError, KeyRefused, Unavailable
 from jotgate.guard.fetch import Line
-from jotgate.guard.keycache import KeyCache
+from jotgate.guard.keycache import KeyCache, dice
 from jotgate.jose import jwks
 from jotgate.jose.jwks import KeySet
 
@@ -40,7 +39,7 @@ class KeyFetch:
         self._changed = changed
         self._lock = Lock()
         self._flight: Future[None] | None = None
-        self.cache = KeyCache(random.random)
+        self.cache = KeyCache(dice)
 
     def demand(self) -> Future[None]:
         """Fetch, unless that is happening already; done when it is over, well or badly."""
@@ -105,8 +104,6 @@ class KeyFetch:
         if answer.status != 200:
             raise Unavailable(f"the answer has status {answer.status}")
         keys = jwks.parse(answer.body)
-        if keys.symmetric:
-            raise KeyRefused("the issuer publishes a secret")
         usable = jwks.of(*(key for key in keys.keys if key.alg in self._algorithms))
         if not usable.keys:
             raise KeyRefused("the issuer publishes no key for the algorithms that are accepted here")
