@@ -96,6 +96,21 @@ def test_a_der_signature_is_not_a_jose_signature(alg: str) -> None:
         key(alg).verify(der, DATA)
 
 
+@pytest.mark.parametrize("alg", ["RS256", "PS256"])
+def test_an_rsa_signature_without_its_leading_zero_is_refused(alg: str) -> None:
+    # one signature of 256 begins with a zero; OpenSSL takes a PSS one without it
+    data, signature = next(
+        (data, signature)
+        for data in (DATA + str(number).encode() for number in range(20_000))
+        if (signature := key(alg).sign(data))[0] == 0
+    )
+
+    key(alg).verify(signature, data)
+    for bad in (signature[1:], b"\0" + signature, signature[1:] + b"\0"):
+        with pytest.raises(SignatureInvalid):
+            key(alg).verify(bad, data)
+
+
 @pytest.mark.parametrize("size", [32, 48, 66])
 def test_der_by_hand_is_what_the_library_makes_and_reads(size: int) -> None:
     edges = [

@@ -1,4 +1,4 @@
-"""Whatever comes in, nothing but jotgate's own errors comes out: over 50,000 cases, the same in every run."""
+"""Whatever comes in, nothing but jotgate's own errors comes out: over 40,000 cases, the same in every run."""
 
 import json
 from random import Random
@@ -24,8 +24,8 @@ JWKS = [
 ] + [facts.RS256_KEY, facts.ES256_KEY, facts.ED25519_KEY, facts.HS256_KEY | {"alg": "HS256"}]
 FLIPS = 25  # cases in one example
 
-few = settings(max_examples=400, derandomize=True, deadline=None)
-many = settings(max_examples=1000, derandomize=True, deadline=None)
+few = settings(max_examples=250, derandomize=True, deadline=None)
+many = settings(max_examples=600, derandomize=True, deadline=None)
 
 INTEGERS = st.integers(-3, 3) | st.integers(NOW - 1000, NOW + 1000) | st.integers()
 SCALARS = (

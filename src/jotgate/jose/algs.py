@@ -76,8 +76,12 @@ def _rsa(name: str, algorithm: hashes.HashAlgorithm, pad: padding.AsymmetricPadd
 
     def verify(public: Any) -> Verify:
         raw = public.verify
+        size = (public.key_size + 7) // 8
 
         def verifier(signature: bytes, data: bytes) -> None:
+            # RFC 8017 section 8.1.2 step 1: OpenSSL takes a PSS signature without its leading zeros.
+            if len(signature) != size:
+                raise SignatureInvalid("the RSA signature is not as long as the modulus")
             try:
                 raw(signature, data, pad, algorithm)
             except InvalidSignature:

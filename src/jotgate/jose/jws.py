@@ -21,6 +21,7 @@ from jotgate.jose.jwk import Key
 
 MAX_TOKEN = 8192  # bytes, before anything is parsed
 MAX_HEADER = 1024  # bytes, decoded
+_TOO_LONG = f"a token of more than {MAX_TOKEN} bytes"
 _MAX_SEGMENT = (MAX_HEADER * 4 + 2) // 3
 _MAX_KNOWN = 64
 _NOT_UNDERSTOOD = frozenset({"crit", "b64", "zip"})
@@ -93,11 +94,11 @@ def verify(token: str | bytes, keys: Keys) -> Verified:
 def unseal(token: str | bytes, keys: Keys) -> tuple[Header, bytes]:
     """As `verify`, with the parsed header."""
     try:
-        data = token if type(token) is bytes else token.encode("ascii")  # type: ignore[union-attr] # what cannot is no text
-    except (UnicodeEncodeError, AttributeError):
+        if len(token) > MAX_TOKEN:
+            raise Malformed(_TOO_LONG)
+        data = token if type(token) is bytes else token.encode("ascii")  # type: ignore[union-attr] # see below
+    except (UnicodeEncodeError, AttributeError, TypeError):  # what has no length or cannot be encoded is no text
         raise Malformed("not ASCII text") from None
-    if len(data) > MAX_TOKEN:
-        raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
     signed, _, signature = data.rpartition(b".")
     segment, _, payload = signed.partition(b".")
     known = keys.known.get(segment)
@@ -121,9 +122,9 @@ def _first(segment: bytes, keys: Keys, signed: bytes, signature: bytes) -> Heade
 
 def peek(token: str | bytes) -> Header:
     """The header of a token nobody has verified: for messages and tests, never to decide. Raises `Malformed`."""
-    data = token if type(token) is bytes else b64.ascii_bytes(token)
-    if len(data) > MAX_TOKEN:
-        raise Malformed(f"a token of more than {MAX_TOKEN} bytes")
+    if isinstance(token, str | bytes) and len(token) > MAX_TOKEN:
+        raise Malformed(_TOO_LONG)
+    data = token if isinstance(token, bytes) else b64.ascii_bytes(token)
     return parse_header(data.partition(b".")[0])
 
 
