@@ -102,6 +102,12 @@ class Server:
         """A connection to it."""
         return Api(self.port, timeout=timeout)
 
+    def beside(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A `jotgate` command at work beside the server, on the same data directory."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "jotgate", *arguments]
+            return subprocess.Popen(command, env=self.environment, cwd=self.home, stdout=log, stderr=log)
+
     def cli(self, *arguments: str, given: str = "") -> str:
         """Run a `jotgate` command beside the server, on the same data directory; gives what it prints."""
         command = [sys.executable, "-m", "jotgate", *arguments]
