@@ -37,6 +37,12 @@ def forms(by: Key) -> Named:
         yield f"{space!r} after", good + space
         yield f"{space!r} in the middle", f"{head}.{payload[:20]}{space}{payload[20:]}.{signature}"
         yield f"{space!r} before the signature", f"{head}.{payload}.{space}{signature}"
+
+
+def serializations(by: Key) -> Named:
+    """A good token in another form, and what is no token at all."""
+    good = signed(by)
+    head, payload, signature = good.split(".")
     yield "upper case", good.upper()
     yield "full stops of another script", good.replace(".", "\u3002")
     yield "dots as escapes", good.replace(".", "%2e")
@@ -136,6 +142,10 @@ def headers(by: Key) -> Named:
     }
     for name, body in bodies.items():
         yield name, signed(by, body)
+
+
+def header_members(by: Key) -> Named:
+    """Header members that are not understood, or of the wrong kind."""
     more: list[dict[str, Any]] = [
         {"crit": ["exp"]},
         {"crit": []},
@@ -240,8 +250,8 @@ def times(by: Key) -> Named:
     yield "issued before time", signed(by, None, claims(iat=-NOW))
 
 
-def parties(by: Key) -> Named:
-    """Another issuer, another audience, no subject."""
+def issuers(by: Key) -> Named:
+    """Another issuer, or none; and what is required."""
     wrong: list[Any] = [
         "",
         None,
@@ -257,6 +267,10 @@ def parties(by: Key) -> Named:
     ]
     for iss in wrong:
         yield f"iss is {iss!r}", signed(by, None, claims(iss=iss))
+
+
+def audiences(by: Key) -> Named:
+    """Another audience, or none."""
     nobody: list[Any] = [
         "",
         None,
@@ -286,8 +300,12 @@ def parties(by: Key) -> Named:
     ]
     for aud in nobody:
         yield f"aud is {aud!r}", signed(by, None, claims(aud=aud))
-    subjects: list[Any] = ["", None, 5, [], ["admin"], {}, True, 1.5, "a\0", "admin\n", "\r", "\x1b[0m", "\x7f", "\x9f"]
-    for sub in subjects:
+
+
+def subjects(by: Key) -> Named:
+    """No subject, or one that no log should hold."""
+    wrong: list[Any] = ["", None, 5, [], ["admin"], {}, True, 1.5, "a\0", "admin\n", "\r", "\x1b[0m", "\x7f", "\x9f"]
+    for sub in wrong:
         yield f"sub is {sub!r}", signed(by, None, claims(sub=sub))
     for name in ("iss", "aud", "sub"):
         yield f"no {name}", signed(by, None, claims(**{name: ...}))

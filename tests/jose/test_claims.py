@@ -83,6 +83,7 @@ def test_a_claim_called_extra_is_like_any_other(extra: Any) -> None:
 @pytest.mark.parametrize(
     "extra",
     [
+        {},
         {"name": "Ada"},
         {"deep": {"er": ({"est": (1, 2.5, None, True)},)}},
         {"extra": "x"},

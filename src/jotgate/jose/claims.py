@@ -113,14 +113,17 @@ def _read_exactly(payload: bytes) -> Claims:
 def write(claims: Claims) -> bytes:
     """The payload; raises `Misuse` for claims that `read` would refuse."""
     try:
-        if claims.extra:
-            claims, extra = msgspec.structs.replace(claims, extra=NOTHING), strictjson.thaw(claims.extra)
-            if not _OWN.isdisjoint(extra):
-                raise Misuse("extra names a claim that has a field of its own")
-            payload = _write(claims)[:-1] + b"," + _write(extra)[1:]
-        else:
-            payload = _write(claims)
+        payload = _write(claims) if claims.extra is NOTHING else _write_all(claims)
         read(payload)
     except (Malformed, ValueError, TypeError) as error:
         raise Misuse(f"these claims make no token: {error}") from None
     return payload
+
+
+def _write_all(claims: Claims) -> bytes:
+    """The payload with what is in `extra` behind the claims that have fields."""
+    extra = strictjson.thaw(claims.extra)
+    if not _OWN.isdisjoint(extra):
+        raise Misuse("extra names a claim that has a field of its own")
+    payload = _write(msgspec.structs.replace(claims, extra=NOTHING))
+    return payload[:-1] + b"," + _write(extra)[1:] if extra else payload
