@@ -231,3 +231,14 @@ async def test_the_client_address_comes_through_trusted_proxies() -> None:
         own = await house.http.get("/auth/sessions", headers=await house.bearer())
 
     assert {session["address"] for session in own.json()["sessions"]} == {"203.0.113.9", "192.0.2.7"}
+
+
+async def test_failed_logins_and_replays_are_logged_as_warnings(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.user()
+
+    await house.http.post("/auth/login", json={"email": "ada@example.com", "password": "not the password"})
+
+    lines = [record for record in caplog.records if record.name == "jotgate.access"]
+    assert [(line.levelname, line.code, line.detail) for line in lines] == [  # type: ignore[attr-defined]
+        ("WARNING", "invalid_credentials", "wrong password")
+    ]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.types import Receive, Scope, Send
 
 from jotgate.core.policy import Policy
-from jotgate.errors import Busy, JotgateError, MethodNotAllowed, NotFound, StartError, Unavailable
+from jotgate.errors import Busy, JotgateError, LoginError, MethodNotAllowed, NotFound, Replayed, StartError, Unavailable
 from jotgate.server import openapi
 from jotgate.server.access import admit
 from jotgate.server.gate import Edge, Gate, Route, Who
@@ -26,6 +26,7 @@ from jotgate.server.table import Methods, Table
 
 _log = logging.getLogger("jotgate")
 _access_log = logging.getLogger("jotgate.access")
+_SUSPICIOUS = frozenset({LoginError.code, Replayed.code})  # hashing and closing bound how often these can be
 _NOWHERE = "-"  # the route of what has none: what was asked for is repeated neither in the log nor in the figures
 
 
@@ -149,5 +150,7 @@ class Application:
 def _level(route: Route | None, reply: Reply) -> int:
     """How loud: what an operator must look at, what happened, what happens all the time."""
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.code != Busy.code:
+        return logging.WARNING
+    if reply.code in _SUSPICIOUS:
         return logging.WARNING
     return logging.DEBUG if route is not None and route.quiet else logging.INFO
