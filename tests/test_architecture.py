@@ -2,8 +2,11 @@
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -225,6 +228,22 @@ def test_a_module_opens_by_saying_what_it_is_for(path: Path) -> None:
 @pytest.mark.parametrize("path", EVERYTHING, ids=relative)
 def test_a_name_says_what_is_in_it(path: Path) -> None:
     assert path.stem.removeprefix("test_") not in FORBIDDEN_NAMES
+
+
+def test_whatever_is_imported_is_declared() -> None:
+    """Not only what happens to be installed on the machine of whoever wrote it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    declared = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines}
+    homes = packages_distributions()
+
+    used = {name.partition(".")[0] for path in EVERYTHING for name in all_imports(path)}
+    foreign = used - set(sys.stdlib_module_names) - {"jotgate", "tests", "benchmarks", "examples"}
+    missing = {
+        name for name in foreign if not {home.lower().replace("_", "-") for home in homes.get(name, ())} & declared
+    }
+
+    assert not missing
 
 
 def test_nothing_is_mocked() -> None:
