@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 import time
+import traceback
 
 from benchmarks.report import Row, document, table, write
 
@@ -14,15 +15,20 @@ def main() -> int:
     """Run the parts that were asked for; all of them by default."""
     options = _options()
     rows: list[Row] = []
+    failed = 0
     started = time.monotonic()
     for part in options.parts or list(PARTS):
         print(f"measuring {part} ...", file=sys.stderr, flush=True)
-        rows += importlib.import_module(PARTS[part]).measure(quick=options.quick)
+        try:
+            rows += importlib.import_module(PARTS[part]).measure(quick=options.quick)
+        except Exception:  # noqa: BLE001 - what the other parts measured is not lost
+            traceback.print_exc()
+            failed += 1
     text = document(rows, seconds=time.monotonic() - started)
     path = write(text)
     print(text if options.json else table(rows))
     print(f"\n{_verdict(rows)}; {time.monotonic() - started:.0f} s; the same as JSON: {path}", file=sys.stderr)
-    return 0
+    return failed
 
 
 def _options() -> argparse.Namespace:
