@@ -149,10 +149,14 @@ def test_a_new_master_secret_beside_a_running_server(tmp_path: Path) -> None:
 
         server.cli("secret", "rotate")
         server.cli("key", "rotate", "--at-once")
-        time.sleep(1)
+        listed = {key["kid"]: key["state"] for key in server.cli_json("key", "list")}
+        deadline = time.monotonic() + 10
+        while {key["kid"] for key in api.get("/.well-known/jwks.json").json["keys"]} != set(listed):
+            assert time.monotonic() < deadline, "the server has not heard of the new key"
+            time.sleep(0.05)
         refreshed = api.post("/auth/refresh", {"refresh_token": tokens["refresh_token"]})
 
-        signing = [key["kid"] for key in server.cli_json("key", "list") if key["state"] == "signing"]
+        signing = [kid for kid, state in listed.items() if state == "signing"]
         shown = server.cli("token", "inspect", given=refreshed.json["access_token"])
         assert refreshed.status == 200
         assert signing[0] in shown
