@@ -28,7 +28,7 @@ async def test_who_waits_is_woken_by_news() -> None:
     bell = FeedBell()
     task = await waiting(bell)
 
-    bell.ring(1)
+    bell.ring(1, "one")
 
     await asyncio.wait_for(task, 5)
     assert bell.head == 1
@@ -37,19 +37,30 @@ async def test_who_waits_is_woken_by_news() -> None:
 @pytest.mark.parametrize("head", [0, 1])
 async def test_old_news_wake_nobody(head: int) -> None:
     bell = FeedBell()
-    bell.ring(1)
+    bell.ring(1, "one")
     task = await waiting(bell, seen=1)
 
-    bell.ring(head)
+    bell.ring(head, "one")
     await asyncio.sleep(0)
 
     assert not task.done()
     task.cancel()
 
 
+async def test_another_incarnation_wakes_everybody_whatever_its_numbers() -> None:
+    bell = FeedBell()
+    bell.ring(9, "one")
+    task = await waiting(bell, seen=9)
+
+    bell.ring(3, "other")
+
+    await asyncio.wait_for(task, 5)
+    assert (bell.head, bell.incarnation) == (3, "other")
+
+
 async def test_who_has_not_seen_the_newest_does_not_wait() -> None:
     bell = FeedBell()
-    bell.ring(2)
+    bell.ring(2, "one")
 
     await asyncio.wait_for(bell.wait(1, 60), 5)
 

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from jotgate.core.feed import sessions_closed
+from jotgate.errors import Unavailable
 from jotgate.flows import logout
-from jotgate.flows.feed import page
+from jotgate.flows.feed import page, sequence
 from jotgate.store import feed
 from jotgate.wire.feed import MAX_PAGE_ENTRIES, Page, digest
 from tests.flows.world import ISSUER, START, World, open_world
@@ -18,7 +19,8 @@ async def tell(world: World, *names: str, ttl: int = 900) -> None:
     async with world.env.store.begin() as tx:
         await feed.append(tx, sessions_closed(ISSUER, names, now=int(world.clock.now), longest_ttl=ttl))
     async with world.env.store.begin() as tx:
-        world.env.feed.ring(await feed.sequence(tx))
+        await feed.sequence(tx)
+    await sequence(world.env)
 
 
 def digests(found: Page) -> list[bytes]:
@@ -73,11 +75,29 @@ async def test_another_incarnation_starts_over(world: World) -> None:
     cursor = (await page(world.env, None)).next
     async with world.env.store.begin() as tx:
         await feed.reincarnate(tx, "restored")
+    await sequence(world.env)
 
     found = await page(world.env, cursor)
 
     assert found.reset
     assert found.next == "restored.1"
+
+
+async def test_a_restored_feed_counts_from_where_it_was_and_loses_nothing(world: World) -> None:
+    await tell(world, "a", "b", "c")
+    cursor = (await page(world.env, None)).next
+    async with world.env.store.begin() as tx:
+        await tx.run("delete from feed_entries where seq > 1")
+        await tx.run("update feed_head set seq = 1")
+        await feed.reincarnate(tx, "restored")
+    await sequence(world.env)
+
+    over = await page(world.env, cursor)
+    await tell(world, "d")
+    after = await page(world.env, over.next)
+
+    assert (over.reset, digests(over)) == (True, [digest(ISSUER, "sid", "a")])
+    assert digests(after) == [digest(ISSUER, "sid", "d")]
 
 
 @pytest.mark.parametrize(("age", "count"), [(900 + 60 + 120 - 1, 1), (900 + 60 + 120, 0)])
@@ -113,14 +133,21 @@ async def test_numbers_that_may_not_be_on_the_disk_yet_are_not_shown(world: Worl
     async with world.env.store.begin() as tx:
         await feed.append(tx, sessions_closed(ISSUER, ("b",), now=START, longest_ttl=900))
     async with world.env.store.begin() as tx:
-        head = await feed.sequence(tx)
+        await feed.sequence(tx)
 
     before = await page(world.env, None)
-    world.env.feed.ring(head)
+    await sequence(world.env)
     after = await page(world.env, before.next)
 
     assert digests(before) == [digest(ISSUER, "sid", "a")]
     assert digests(after) == [digest(ISSUER, "sid", "b")]
+
+
+async def test_a_feed_that_cannot_be_read_is_not_called_empty(world: World) -> None:
+    await world.env.store.close()
+
+    with pytest.raises(Unavailable):
+        await page(world.env, None)
 
 
 async def test_a_waiting_reader_hears_of_a_logout_at_once(world: World) -> None:

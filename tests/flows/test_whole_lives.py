@@ -24,7 +24,7 @@ from jotgate.wire.feed import Entry, digest, parse_cursor
 from tests.flows.family import ABSOLUTE, GRACE, IDLE, RECOVERY, Access, Family, Person
 from tests.flows.world import HOME, ISSUER, START, Clock, World, open_world
 
-EXAMPLES, STEPS = 50, 60
+EXAMPLES, STEPS = 40, 60
 T = TypeVar("T")
 PASSWORDS = ("four geese over the mill", "seven swans on a pond", "nine owls in an old barn")
 FREQUENT = (*["log in"] * 4, *["refresh"] * 8, "end", "roles", *["time"] * 2, *["house"] * 2)

@@ -5,7 +5,6 @@ its commit (`sequence`), or within 200 ms by `watch`.
 """
 
 import asyncio
-import hashlib
 import hmac
 import logging
 from collections import Counter
@@ -89,26 +88,26 @@ class KeysInUse:
 
     def blind(self, text: str) -> bytes:
         """A key for the throttle's table that does not show who is meant, the same on every node."""
-        return hmac.new(self._throttle_key, text.encode(), hashlib.sha256).digest()[:16]
+        return hmac.digest(self._throttle_key, text.encode(errors="surrogatepass"), "sha256")[:16]
 
 
 class FeedBell:
     """Wakes those who wait for news; bounded in all and by address: who finds no place is answered at once."""
 
     def __init__(self, *, places: int = 1024, places_by_address: int = 64) -> None:
-        self.head = -1  # nothing is known yet
+        self.incarnation = ""  # nothing is known yet
+        self.head = -1
         self._places = places
         self._places_by_address = places_by_address
         self._waiting: set[asyncio.Future[None]] = set()
         self._by_address: Counter[str] = Counter()
         self._closed = False
 
-    def ring(self, head: int) -> None:
-        """The feed now reaches up to `head`: everybody who waits is woken when that is new."""
-        if head <= self.head:
-            return
-        self.head = head
-        self._wake()
+    def ring(self, head: int, incarnation: str) -> None:
+        """The feed reaches up to `head`, durably: wake who waits if that is new. Another incarnation starts over."""
+        if head > self.head or incarnation != self.incarnation:
+            self.head, self.incarnation = head, incarnation
+            self._wake()
 
     def close(self) -> None:
         """Answer everybody and let nobody wait any more: the process is about to end."""
@@ -175,7 +174,8 @@ async def sequence(env: Env) -> None:
                 head = await feed.sequence(tx)
         else:
             head = await feed.head(env.store.read())
+        incarnation = await feed.incarnation(env.store.read())
     except Unavailable as error:
         _log.warning("the feed could not be numbered now: %s", error.detail)
     else:
-        env.feed.ring(head)
+        env.feed.ring(head, incarnation)

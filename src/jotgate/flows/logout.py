@@ -12,10 +12,12 @@ async def logout(env: Env, *, refresh_token: str | None = None, claims: Claims |
 
     `claims` are those of an authentic access token of ours, expired or not. What is not ours ends nothing.
     """
-    named = {_session_of(env, refresh_token), claims.sid if claims else None}
+    named = {_session_of(env, refresh_token), claims.sid if claims else None} - {None}
+    if not named:
+        return
     now = int(env.clock())
     async with env.store.begin() as tx:
-        closed = [one for one in named if one is not None and await sessions.close(tx, one, "logout", now)]
+        closed = [one for one in named if one and await sessions.close(tx, one, "logout", now)]
         await tell_closed(env, tx, closed, now=now)
     if closed:
         await sequence(env)
