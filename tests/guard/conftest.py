@@ -6,15 +6,25 @@ from typing import Any
 import pytest
 
 from jotgate.guard.guard import Guard
-from tests.guard.standin import StandIn, issuing
+from tests.guard.standin import StandIn, Tenants, served
 
 Guards = Callable[..., Guard]
 
 
+@pytest.fixture(scope="session")
+def tenants() -> Iterator[Tenants]:
+    """One server for all the issuers of a test run."""
+    many = Tenants()
+    with served(many) as url:
+        many.url = url
+        yield many
+
+
 @pytest.fixture
-def issuer() -> Iterator[StandIn]:
-    with issuing(StandIn()) as standin:
-        yield standin
+def issuer(tenants: Tenants) -> Iterator[StandIn]:
+    standin = tenants.move_in(StandIn())
+    yield standin
+    standin.closing = True
 
 
 @pytest.fixture

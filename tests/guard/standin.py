@@ -100,6 +100,23 @@ class StandIn:
         return 200, {"content-type": "application/json"}, feed.encode_page(page)
 
 
+class Tenants:
+    """Many issuers behind one server, each below a path of its own; none of them notices."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self._standins: list[StandIn] = []
+
+    def move_in(self, standin: StandIn) -> StandIn:
+        standin.url = f"{self.url}/{len(self._standins)}"
+        self._standins.append(standin)
+        return standin
+
+    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
+        number, _, path = scope["path"].lstrip("/").partition("/")
+        await self._standins[int(number)]({**scope, "path": f"/{path}"}, receive, send)
+
+
 def _json(value: object) -> Answer:
     return 200, {"content-type": "application/json"}, strictjson.dumps(value)
 

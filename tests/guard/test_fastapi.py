@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Request, Security, WebSocket
 from fastapi.responses import PlainTextResponse
 
 from jotgate.errors import Forbidden, JotgateError, KeyRefused, RoleMissing
+from jotgate.guard.asgi import GuardMiddleware
 from jotgate.guard.guard import Guard
 from jotgate.guard.principal import Principal
 from jotgate.jose import jwk, jwks, jwt, new_key
@@ -86,7 +87,7 @@ async def broken(who: Who) -> str:
 
 @app.get("/state")
 async def state(request: Request, who: Who) -> bool:
-    return request.scope["principal"] is who
+    return request.scope["principal"] is request.state.principal is who
 
 
 @app.websocket("/socket")
@@ -297,6 +298,29 @@ async def test_overriding_the_guard_overrides_its_requirements(client: httpx2.As
         app.dependency_overrides.clear()
 
     assert (overridden.status_code, overridden.json()["code"]) == (403, "role_missing")
+
+
+async def test_the_middleware_can_be_added_to_an_application() -> None:
+    application = FastAPI()
+    application.add_middleware(GuardMiddleware, guard=guard, exclude=["/healthz"])
+    application.get("/healthz")(lambda: "healthy")
+
+    @application.get("/x")
+    async def x(request: Request) -> str:
+        principal: Principal = request.state.principal
+        principal.require(role="owner")
+        return principal.sub
+
+    async with calling(application) as client:
+        answers = [
+            await client.get("/healthz"),
+            await client.get("/x"),
+            await client.get("/x", headers=bearer()),
+            await client.get("/x", headers=bearer(roles=("owner",))),
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 401, 403, 200]
+    assert answers[2].json()["code"] == "role_missing"
 
 
 # --- the network, WebSocket, a real server

@@ -1,9 +1,11 @@
 """GET with limits, against servers that keep to none."""
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ import pytest
 
 from jotgate.errors import Unavailable
 from jotgate.guard.fetch import Fetched, Line, is_loopback
+from tests.guard import certificates
 from tests.guard.standin import wait_for
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -123,6 +126,65 @@ def test_a_name_that_is_no_host() -> None:
 def test_plain_http_is_no_https() -> None:
     with listening(once(OK)) as url, pytest.raises(Unavailable):
         get(url.replace("http:", "https:"))
+
+
+@pytest.fixture
+def encrypting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server on https whose certificate this process trusts."""
+    certificate, key = certificates.write(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            while request := encrypted.recv(65536):
+                if not request.startswith(b"GET /wait"):
+                    encrypted.sendall(OK)
+
+    with listening(serve) as url:
+        yield url.replace("http:", "https:")
+
+
+def test_https_is_spoken_and_the_connection_kept(encrypting: str) -> None:
+    line = Line(urlsplit(encrypting))
+
+    answers = [line.get("/", headers={}, seconds=5, max_bytes=10) for _ in range(3)]
+
+    assert answers == [Fetched(200, b"hi")] * 3
+    line.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(encrypting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+        get(encrypting)
+
+
+def test_a_certificate_for_another_name_is_refused(encrypting: str) -> None:
+    with pytest.raises(Unavailable, match="not valid for 'localhost'"):
+        get(encrypting.replace("127.0.0.1", "localhost"))
+
+
+def test_hanging_up_ends_an_encrypted_get_too(encrypting: str) -> None:
+    line = Line(urlsplit(encrypting))
+    line.get("/", headers={}, seconds=5, max_bytes=10)
+    failures: list[Unavailable] = []
+
+    def wait() -> None:
+        with pytest.raises(Unavailable) as caught:
+            line.get("/wait", headers={}, seconds=30, max_bytes=10)
+        failures.append(caught.value)
+
+    thread = Thread(target=wait)
+    thread.start()
+    time.sleep(0.2)
+    line.close()
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert len(failures) == 1
 
 
 def test_an_answer_in_drops_ends_at_the_deadline() -> None:

@@ -154,6 +154,18 @@ def test_old_news_are_refused_where_that_was_asked_for(
             guard.verify(text)
 
 
+def test_fresh_news_serve_a_remembered_token_even_then(issuer: StandIn, guards: Guards) -> None:
+    guard = guards(issuer.url, on_stale="deny")
+    good = issuer.token()
+
+    assert guard.verify(good) is guard.verify(good) is guard.check(good, now=time.time())
+    issuer.revoke("sid", "s1")
+    wait_for(lambda: guard.status().revocations == 1)
+
+    with pytest.raises(Revoked):
+        guard.verify(good)
+
+
 def test_given_keys_and_a_feed_go_together(issuer: StandIn, guards: Guards) -> None:
     guard = guards(issuer.url, jwks=jwks.of(jwk.public_half(issuer.keys[0])), revocation="push")
     good = issuer.token()

@@ -175,6 +175,9 @@ def test_the_environment_gives_every_option(tmp_path: Path) -> None:
             "JOTGATE_GUARD_ORIGINS": "https://app.example.com",
             "JOTGATE_GUARD_REALM": "gym",
             "JOTGATE_PORT": "8000",
+            "JOTGATE_GUARD_PORT": "tcp://10.0.0.1:80",
+            "JOTGATE_GUARD_PORT_80_TCP": "tcp://10.0.0.1:80",
+            "JOTGATE_GUARD_SERVICE_HOST": "10.0.0.1",
             "PATH": "/bin",
         }
     )

@@ -65,8 +65,7 @@ class GuardMiddleware:
         except JotgateError as error:
             await refuse(self._guard, error, scope, send)
             return
-        scope["principal"] = principal
-        scope.setdefault("state", {})["principal"] = principal
+        scope["principal"] = scope.setdefault("state", {})["principal"] = principal
         await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Packed digests: what a guard keeps of a feed of a million entries, in about 30 bytes each.
+"""Packed digests: what a guard keeps of a feed of a million entries, in about 40 bytes each.
 
 A digest lies with its instant and its epoch in one of many immutable byte strings, so that readers need no lock. One
 writes at a time.
@@ -12,7 +12,7 @@ _UNTIL: Final = slice(16, 21)
 _EPOCH: Final = slice(21, 28)
 _RECORD: Final = 28
 _NEVER: Final = (1 << 40) - 1
-_CROWDED: Final = 64  # records in a bucket, on average, before there are twice as many buckets
+_CROWDED: Final = 16  # records in a bucket, on average, before there are twice as many buckets
 
 
 class Digests:

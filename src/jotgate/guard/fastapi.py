@@ -82,7 +82,7 @@ class Dependency:
             raise TokenMissing
         if security_scopes.scopes:
             Requirement.of(scope=security_scopes.scopes).check(principal)
-        scope["principal"] = principal
+        scope["principal"] = scope.setdefault("state", {})["principal"] = principal
         return principal
 
 

@@ -88,6 +88,8 @@ class FeedRead:
         )
         if answer.status == 404:
             return None
+        if answer.status in {401, 403}:
+            raise Unavailable(f"the answer has status {answer.status}: is feed_token the issuer's FEED_TOKEN?")
         if answer.status != 200:
             raise Unavailable(f"the answer has status {answer.status}")
         return feed.parse_page(answer.body)

@@ -132,7 +132,7 @@ class Guard:
             kept = self._memory.young.get(token) or self._memory.old.get(token)
             if kept is not None:
                 principal, until, stamp, _ = kept
-                if stamp is self._known.stamp and self.clock() < until and self._serves_stale:
+                if stamp is self._known.stamp and self.clock() < until and (self._serves_stale or self._is_fresh()):
                     return principal
         for _ in range(ROUNDS):
             verdict = self.check(token, now=self.clock())
@@ -156,14 +156,14 @@ class Guard:
         if type(token) is not str:
             token = _text(token)
         kept = self._memory.get(token) if len(token) <= MAX_TOKEN else None
-        if kept is not None and kept[2] is stamp and now < kept[1] and self._serves_stale:
+        if kept is not None and kept[2] is stamp and now < kept[1] and (self._serves_stale or self._is_fresh()):
             return kept[0]
         moment = self.monotonic()
         keys = self._known.look(now=moment)
         if isinstance(keys, NeedKeys):
             return keys
-        if not self._serves_stale and self._courier is not None:
-            self._check_news(self._courier.news_age(now=moment))
+        if not self._serves_stale and not self._is_fresh():
+            raise NewsStale("there are no fresh news of revocations")
         try:
             judged = self._judge(token, keys, kept, now=now)
         except UnknownKey:
@@ -172,7 +172,7 @@ class Guard:
             raise
         if judged.marks is not None and self._known.revoked is not None:
             self._known.revoked.check(judged.marks)
-        self._memory.put(token, (judged.principal, judged.until, stamp, judged), weight=2000 + 4 * len(token))
+        self._memory.put(token, (judged.principal, judged.until, stamp, judged), weight=1500 + 3 * len(token))
         return judged.principal
 
     def arrivals(self, need: NeedKeys) -> Sequence[tuple[Future[None], float]]:
@@ -270,9 +270,8 @@ class Guard:
             raise Expired("it was remembered, and expired")
         return kept[3]
 
-    def _check_news(self, age: float) -> None:
-        if age > self.options.max_staleness:
-            raise NewsStale("there are no fresh news of revocations")
+    def _is_fresh(self) -> bool:
+        return self._courier is not None and self._courier.news_age(now=self.monotonic()) <= self.options.max_staleness
 
 
 def _adapter(framework: str) -> Any:

@@ -39,6 +39,7 @@ from jotgate.jose.jwks import KeySet
 
 _PUBLIC: Final = tuple(name for name, row in ALGS.items() if row.kty != "oct")
 _COOKIE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_INJECTED: Final = re.compile(r"JOTGATE_GUARD_(SERVICE_|PORT(_|$))")  # by Kubernetes, for a service of this name
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 
 
@@ -207,7 +208,7 @@ def from_env(environ: Mapping[str, str]) -> Options:
     complaints += [
         f"{variable}: there is no such option"
         for variable in sorted(environ)
-        if variable.startswith("JOTGATE_GUARD_") and variable not in known
+        if variable.startswith("JOTGATE_GUARD_") and variable not in known and not _INJECTED.match(variable)
     ]
     if "issuer" not in values:
         complaints.append("JOTGATE_ISSUER: is needed")

@@ -66,7 +66,7 @@ class Backend(AuthenticationBackend):
             return _credentials((), Refusal(self._guard, error), conn.scope), UnauthenticatedUser()
         if principal is None:
             return _credentials((), Refusal(self._guard, TokenMissing()), conn.scope), UnauthenticatedUser()
-        conn.scope["principal"] = principal
+        conn.scope["principal"] = conn.scope.setdefault("state", {})["principal"] = principal
         scopes = ("authenticated", *sorted(principal.scopes))
         return _credentials(scopes, Refusal(self._guard, None), conn.scope), Caller(principal)
 
