@@ -13,6 +13,7 @@ from time import perf_counter, process_time
 
 Call = Callable[[], object]
 BATCH_SECONDS = 0.004
+WARMING = 100  # operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ def interleave_batches(contestants: Mapping[str, Batch], *, rounds: int) -> dict
 
 
 def _batch_size(run: Batch) -> int:
-    """How many operations fill a batch."""
+    """How many operations fill a batch, once what can be remembered is."""
+    for _ in range(WARMING):
+        run(1)
     times = 1
-    for _ in range(2):  # the first time the contestant warms up
-        while (took := run(times).wall) < BATCH_SECONDS / 4:
-            times *= 4
-        times = max(1, round(times * BATCH_SECONDS / took))
-    return times
+    while (took := run(times).wall) < BATCH_SECONDS / 4:
+        times *= 4
+    return max(1, round(times * BATCH_SECONDS / took))
 
 
 def _median(batches: list[Timed], times: int) -> Sample:
