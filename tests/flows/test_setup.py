@@ -6,7 +6,7 @@ import pytest
 
 from jotgate.errors import IdentifierTaken, Invalid, PasswordRefused
 from jotgate.flows import setup
-from tests.flows.world import PASSWORD, World
+from tests.flows.world import PASSWORD, World, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +21,13 @@ async def test_the_link_makes_an_administrator(world: World) -> None:
     assert (await world.login("root@example.com")).scope == "jotgate:admin"
     assert not await setup.needed(world.env)
     assert await world.events() == ["set_up"]
+
+
+async def test_the_administrator_can_log_in_whatever_users_log_in_by() -> None:
+    async with open_world(profile="camel") as world:
+        await setup.use(world.env, await setup.make(world.env), email="root@example.com", password=PASSWORD)
+
+        assert (await world.by_username("root")).scope == "jotgate:admin"
 
 
 async def test_it_works_once(world: World) -> None:

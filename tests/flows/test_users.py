@@ -74,6 +74,26 @@ async def test_an_identifier_belongs_to_one(world: World, facts: dict[str, str])
         await world.add(**facts)
 
 
+@pytest.mark.parametrize("email", ["Ada@example.com", "ada@example.com"])
+async def test_where_only_user_names_log_in_the_local_part_is_one(email: str) -> None:
+    async with open_world(profile="camel") as world:
+        user = await world.add(email)
+        other = await world.add("bob@example.com", username="robert")
+
+        assert (user.email, user.username) == ("ada@example.com", "ada")
+        assert (other.email, other.username) == ("bob@example.com", "robert")
+        assert world.claims(await world.by_username("ada")).sub == user.id
+
+
+async def test_where_only_addresses_log_in_a_user_name_is_not_enough() -> None:
+    async with open_world(login_identifiers=("email",)) as world:
+        with pytest.raises(Invalid) as refused:
+            await users.add(world.env, username="ada")
+
+        assert refused.value.field == "email"
+        assert (await world.add(username=None)).username is None
+
+
 async def test_registration_is_closed_unless_it_is_open(world: World) -> None:
     with pytest.raises(Refused):
         await users.register(world.env, email="a@b.c", username=None, password=PASSWORD, name=None, origin=HOME)

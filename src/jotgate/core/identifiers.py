@@ -10,6 +10,7 @@ that look alike are told apart, not forbidden.
 """
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Literal
 
 from jotgate.errors import Invalid
@@ -44,6 +45,20 @@ def normalise_username(text: str) -> str:
     if not 1 <= len(username) <= MAX_USERNAME_LENGTH:
         raise Invalid(f"a user name has 1 to {MAX_USERNAME_LENGTH} characters", field="username")
     return username
+
+
+def for_login(email: str | None, username: str | None, *, login_by: Sequence[str]) -> tuple[str | None, str | None]:
+    """Both normalised, with what a login needs among them. Raises `Invalid` naming the field.
+
+    Where only user names log in, the part before the @ is the user name of who gives none.
+    """
+    if email is not None:
+        email = normalise_email(email)
+        username = email.partition("@")[0] if username is None and "email" not in login_by else username
+    username = None if username is None else normalise_username(username)
+    if all({"email": email, "username": username}[kind] is None for kind in login_by):
+        raise Invalid(f"{' or '.join(login_by)}: needed to log in", field=login_by[0])
+    return email, username
 
 
 def _folded(text: str, form: Literal["NFC", "NFKC"], *, field: str) -> str:

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -121,7 +122,8 @@ class HashingPool:
 def _give_way(nicer: int) -> None:
     if nicer:
         own = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + nicer))
+        with suppress(OSError):  # a sandbox may forbid it: better no lower priority than no logins
+            os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + nicer))
 
 
 def _bytes(password: str) -> bytes:

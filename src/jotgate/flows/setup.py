@@ -1,6 +1,7 @@
 """Set-up: a link that makes the first administrator, once, within 30 minutes. The store keeps a digest of it."""
 
 import hashlib
+from urllib.parse import urlsplit
 
 from jotgate.core import identifiers, ids, passwords
 from jotgate.core.model import User
@@ -33,12 +34,12 @@ async def use(env: Env, token: str, *, email: str, password: str) -> User:
     now = int(env.clock())
     if not await setup.holds(env.store.read(), _digest(token), now):  # no hashing for strangers
         raise _void()
-    email = identifiers.normalise_email(email)
-    password = passwords.acceptable(password, policy=env.policy, facts=(email, env.issuer))
+    address, username = identifiers.for_login(email, None, login_by=env.policy.login_identifiers)
+    password = passwords.acceptable(password, policy=env.policy, facts=(email, urlsplit(env.issuer).hostname or ""))
     user = User(
         id=ids.new_id(int(env.clock() * 1000), env.entropy(ids.ENTROPY_BYTES)),
-        email=email,
-        username=None,
+        email=address,
+        username=username,
         name=None,
         password_hash=await env.hasher.hash(password, ""),
         roles=(ADMIN_ROLE,),

@@ -73,13 +73,12 @@ async def add(
     actor: str | None = None,
 ) -> User:
     """A new user; without a password there is no password login. Raises `Invalid`, `IdentifierTaken`, `Busy`."""
-    if email is None and username is None:
-        raise Invalid("an e-mail address or a user name is needed", field=env.policy.login_identifiers[0])
+    email, username = identifiers.for_login(email, username, login_by=env.policy.login_identifiers)
     now = int(env.clock())
     user = User(
         id=ids.new_id(int(env.clock() * 1000), env.entropy(ids.ENTROPY_BYTES)),
-        email=None if email is None else identifiers.normalise_email(email),
-        username=None if username is None else identifiers.normalise_username(username),
+        email=email,
+        username=username,
         name=_name(name),
         password_hash=None,
         roles=_roles(roles),
