@@ -242,12 +242,12 @@ def test_after_a_return_of_the_issuer_it_catches_up() -> None:
 def test_a_child_begins_anew(issuer: StandIn) -> None:
     with_feed, without = courier(errand(issuer)), courier(errand(issuer, poll_seconds=None))
     before = with_feed.stamp
-    flight = with_feed._keys.demand()
+    flight = with_feed._keys.demand(since=time.monotonic())
 
     _after_fork()
 
     assert with_feed.stamp is not before
-    assert with_feed._keys.demand() is not flight
+    assert with_feed._keys.demand(since=time.monotonic()) is not flight
     assert without._thread is None
     flight.result(10)
     wait_for(lambda: issuer.keys_asked == 2)

@@ -26,7 +26,7 @@ class Reading:
 def reading(issuer: StandIn) -> Iterator[Reading]:
     made = Reading(issuer)
     yield made
-    made.feed.line.close()
+    made.feed.close()
 
 
 def knows(reader: FeedRead, standin: StandIn, kind: str, name: str) -> bool:
@@ -167,6 +167,15 @@ def test_a_feed_that_never_waits_is_not_asked_all_the_time(
     issuer.feed_answer = 200, {}, feed.encode_page(feed.Page("i1.0", more=False, reset=False, entries=()))
 
     assert reading.feed.ask() == 20.0
+
+
+def test_closing_is_no_failure_to_report(reading: Reading, caplog: pytest.LogCaptureFixture) -> None:
+    reading.feed.close()
+
+    reading.feed.ask()
+
+    assert reading.feed.state == "failing"
+    assert caplog.records == []
 
 
 def test_entries_are_forgotten_now_and_then(issuer: StandIn, reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:

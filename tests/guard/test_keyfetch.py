@@ -60,7 +60,7 @@ def fetching(standin: StandIn, algorithms: frozenset[str] = ALGORITHMS) -> tuple
 def test_the_first_fetch_brings_the_set(issuer: StandIn) -> None:
     fetch, changes = fetching(issuer)
 
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.keys == jwks.of(*(jwk.public_half(key) for key in issuer.keys))
     assert issuer.asked == ["/.well-known/jwks.json"]
@@ -70,7 +70,7 @@ def test_the_first_fetch_brings_the_set(issuer: StandIn) -> None:
 def test_the_key_set_of_an_issuer_with_a_path_lies_below_it() -> None:
     with issuing(StandIn("/tenants/a")) as standin:
         fetch, _ = fetching(standin)
-        fetch.demand().result(10)
+        fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.keys is not None
     assert standin.asked == ["/tenants/a/.well-known/jwks.json"]
@@ -78,10 +78,10 @@ def test_the_key_set_of_an_issuer_with_a_path_lies_below_it() -> None:
 
 def test_the_same_keys_again_are_no_change(issuer: StandIn) -> None:
     fetch, changes = fetching(issuer)
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
     first = fetch.cache.keys
 
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.keys is first
     assert len(changes) == 1
@@ -90,10 +90,10 @@ def test_the_same_keys_again_are_no_change(issuer: StandIn) -> None:
 
 def test_other_keys_replace_the_set(issuer: StandIn) -> None:
     fetch, changes = fetching(issuer)
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
 
     issuer.keys.append(new_key("ES256", "k2"))
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.keys is not None
     assert set(fetch.cache.keys.by_kid) == {"k1", "k2"}
@@ -104,7 +104,7 @@ def test_keys_of_other_algorithms_are_left_out(issuer: StandIn) -> None:
     issuer.keys.append(new_key("Ed25519", "k2"))
     fetch, _ = fetching(issuer, frozenset({"ES256"}))
 
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.keys is not None
     assert set(fetch.cache.keys.by_kid) == {"k1"}
@@ -113,11 +113,11 @@ def test_keys_of_other_algorithms_are_left_out(issuer: StandIn) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_bad_answer_changes_nothing_and_is_reported(issuer: StandIn, name: str) -> None:
     fetch, changes = fetching(issuer)
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
     good = fetch.cache.keys
 
     issuer.keys_answer = HOSTILE[name]
-    fetch.demand().result(30)
+    fetch.demand(since=monotonic()).result(30)
 
     assert fetch.cache.keys is good
     assert fetch.cache.problem
@@ -129,17 +129,28 @@ def test_fifty_who_wait_share_one_fetch(issuer: StandIn) -> None:
     issuer.keys_pause = 0.3
     fetch, _ = fetching(issuer)
 
-    flights = {fetch.demand() for _ in range(50)}
+    flights = {fetch.demand(since=monotonic()) for _ in range(50)}
     wait(flights, 10)
 
     assert len(flights) == 1
     assert issuer.keys_asked == 1
 
 
+def test_who_asked_before_the_last_fetch_was_over_needs_no_other(issuer: StandIn) -> None:
+    fetch, _ = fetching(issuer)
+    asked_at = monotonic()
+    fetch.demand(since=asked_at).result(10)
+
+    late = fetch.demand(since=asked_at)
+
+    assert late.done()
+    assert issuer.keys_asked == 1
+
+
 def test_nobody_who_waits_can_cancel_it(issuer: StandIn) -> None:
     fetch, _ = fetching(issuer)
 
-    flight = fetch.demand()
+    flight = fetch.demand(since=monotonic())
 
     assert not flight.cancel()
     flight.result(10)
@@ -151,7 +162,7 @@ def test_an_issuer_that_is_away_is_a_failure_and_logged_once(caplog: pytest.LogC
     fetch, _ = fetching(standin)
 
     for _ in range(3):
-        fetch.demand().result(10)
+        fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.keys is None
     assert fetch.cache.failures == 3
@@ -163,7 +174,7 @@ def test_renewing_fetches_when_the_set_is_old_and_forgets_it_after_a_day(issuer:
 
     assert fetch.renew(now=monotonic()) == 1.0
     assert fetch.renew(now=monotonic()) in (1.0, pytest.approx(300, abs=20))
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
     before = issuer.keys_asked
     assert fetch.renew(now=monotonic()) == pytest.approx(300, abs=20)
     assert issuer.keys_asked == before
@@ -178,7 +189,7 @@ def test_what_nobody_foresaw_ends_the_wait_too(issuer: StandIn, caplog: pytest.L
     fetch, _ = fetching(issuer)
     fetch._algorithms = None  # type: ignore[assignment]  # cannot happen; if it did, nobody may be left waiting
 
-    fetch.demand().result(10)
+    fetch.demand(since=monotonic()).result(10)
 
     assert fetch.cache.problem == "TypeError"
 
@@ -194,6 +205,6 @@ def test_without_a_thread_the_fetch_fails(issuer: StandIn, monkeypatch: pytest.M
     fetch, _ = fetching(issuer)
     monkeypatch.setattr(keyfetch, "Thread", NoThread)
 
-    fetch.demand().result(1)
+    fetch.demand(since=monotonic()).result(1)
 
     assert "can't start new thread" in fetch.cache.problem

@@ -80,11 +80,11 @@ class Courier:
         keys = self._given or cache.held(now=now)
         news = self._feed is not None and not self._feed.first.done() and now - self._started_at < FIRST_NEWS_SECONDS
         if keys is not None:
-            return NeedKeys(keys=False, news=True) if news else keys
+            return NeedKeys(keys=False, news=True, since=now) if news else keys
         pause = cache.wait(now=now)
         if pause > 0:
             raise KeysUnavailable(cache.problem, retry_after=math.ceil(pause))
-        return NeedKeys(keys=True, news=news)
+        return NeedKeys(keys=True, news=news, since=now)
 
     def unknown_key(self, *, now: float) -> bool:
         """A token names a key that is not in the set: whether asking may help now."""
@@ -96,7 +96,7 @@ class Courier:
 
     def arrivals(self, need: NeedKeys) -> Sequence[tuple[Future[None], float]]:
         """What to wait for, one after the other, and for how many seconds at most."""
-        on_the_way = [(self._keys.demand(), KEYS_SECONDS)] if need.keys else []
+        on_the_way = [(self._keys.demand(since=need.since), KEYS_SECONDS)] if need.keys else []
         if need.news and self._feed is not None:
             on_the_way.append((self._feed.first, FIRST_NEWS_SECONDS))
         return on_the_way
@@ -120,7 +120,7 @@ class Courier:
         if _dismissed(self):
             self._stopped.set()
             if self._feed is not None:
-                self._feed.line.close()
+                self._feed.close()
 
     def after_fork(self) -> None:
         """In the child: what ran, waited or was connected stayed with the parent."""
@@ -152,7 +152,7 @@ class Courier:
     def _news(self, key_revoked: bool) -> None:  # noqa: FBT001  # a callback with one fact
         self._restamp()
         if key_revoked and self._given is None:
-            self._keys.demand()
+            self._keys.demand(since=monotonic())
 
 
 def _said(*problems: str) -> tuple[str, ...]:

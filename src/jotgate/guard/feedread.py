@@ -44,6 +44,7 @@ class FeedRead:
         self._forget_at = monotonic() + FORGET_SECONDS
         self._ask_at = 0.0
         self._failures = 0
+        self._closed = False
         self.line = Line(issuer)
         self.revoked = Revoked()
         self.state = "waiting"
@@ -69,6 +70,11 @@ class FeedRead:
             self._settle("absent", "")
             return NO_FEED_SECONDS
         return self._learn(page, begun_at=begun_at)
+
+    def close(self) -> None:
+        """Hang up for good."""
+        self._closed = True
+        self.line.close()
 
     def after_fork(self) -> None:
         """The connection stayed with the parent; those who waited did too."""
@@ -112,7 +118,7 @@ class FeedRead:
 
     def _failed(self, problem: str) -> float:
         self._failures += 1
-        if problem != self.problem:
+        if problem != self.problem and not self._closed:
             log.warning("the revocations of %s cannot be read: %s", self._issuer.geturl(), problem)
         self.state, self.problem = "failing", problem
         return backoff(self._failures, dice)

@@ -168,7 +168,7 @@ class Guard:
             judged = self._judge(token, keys, kept, now=now)
         except UnknownKey:
             if self._courier is not None and self._courier.unknown_key(now=moment):
-                return NeedKeys(keys=True)
+                return NeedKeys(keys=True, since=moment)
             raise
         if judged.marks is not None and self._known.revoked is not None:
             self._known.revoked.check(judged.marks)

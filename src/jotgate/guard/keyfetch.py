@@ -9,6 +9,7 @@ private parts, secrets, a key twice, no key left    kept
 """
 
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock, Thread
@@ -39,15 +40,20 @@ class KeyFetch:
         self._changed = changed
         self._lock = Lock()
         self._flight: Future[None] | None = None
+        self._landed_at = -math.inf
         self.cache = KeyCache(dice)
 
-    def demand(self) -> Future[None]:
-        """Fetch, unless that is happening already; done when it is over, well or badly."""
+    def demand(self, *, since: float) -> Future[None]:
+        """Fetch, unless that is happening already, or has happened `since`; done when it is over, well or badly."""
         with self._lock:
             if self._flight is not None:
                 return self._flight
-            flight = self._flight = Future()
+            flight: Future[None] = Future()
             flight.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
+            if self._landed_at > since:  # between somebody's question and this call
+                flight.set_result(None)
+                return flight
+            self._flight = flight
             self.cache.begun(now=monotonic())
         try:
             Thread(target=self._fetch, args=(flight,), name="jotgate-keys", daemon=True).start()
@@ -64,7 +70,7 @@ class KeyFetch:
         pause = self.cache.due(now=now)
         if pause > 0:
             return pause
-        self.demand()
+        self.demand(since=now)
         return 1.0
 
     def after_fork(self) -> None:
@@ -91,6 +97,7 @@ class KeyFetch:
             self.cache.failed(problem, now=monotonic())
         with self._lock:
             self._flight = None
+            self._landed_at = monotonic()
         flight.set_result(None)
 
     def _ask(self) -> KeySet:

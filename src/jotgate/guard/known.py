@@ -25,6 +25,7 @@ class NeedKeys:
 
     keys: bool
     news: bool = False
+    since: float = field(default=0.0, compare=False)  # on the monotonic clock: what came later may do
 
 
 @dataclass(frozen=True, slots=True)
