@@ -9,6 +9,8 @@ import pytest
 
 import jotgate
 
+HOMES: dict[str, str] = vars(jotgate)["_HOMES"]
+MODULES: tuple[str, ...] = vars(jotgate)["_MODULES"]
 HERE = Path(__file__).parents[1] / "src" / "jotgate"
 
 
@@ -21,10 +23,18 @@ def stub() -> dict[str, str]:
 
 
 def test_the_stub_says_what_is_there() -> None:
-    assert stub() == jotgate._HOMES
+    assert stub() == HOMES | dict.fromkeys(MODULES, "jotgate")
 
 
-@pytest.mark.parametrize("name", sorted(stub()))
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_modules_are_there_without_being_imported(name: str) -> None:
+    code = f"import jotgate; jotgate.{name}.__name__"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert name in dir(jotgate)
+
+
+@pytest.mark.parametrize("name", sorted(HOMES))
 def test_each_name_is_there_and_listed(name: str) -> None:
     found = getattr(jotgate, name)
 
@@ -32,9 +42,10 @@ def test_each_name_is_there_and_listed(name: str) -> None:
     assert name in dir(jotgate)
 
 
-def test_there_is_nothing_else() -> None:
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = jotgate.nothing
+@pytest.mark.parametrize("name", ["nothing", "_nothing", "guards"])
+def test_there_is_nothing_else(name: str) -> None:
+    with pytest.raises(AttributeError, match=name):
+        getattr(jotgate, name)
 
 
 @pytest.mark.parametrize(

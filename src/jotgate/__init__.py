@@ -43,7 +43,12 @@ _HOMES = {
 } | dict.fromkeys(_ERRORS, "jotgate.errors")
 
 
+_MODULES = ("errors", "jose")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"jotgate.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'jotgate' has no attribute {name!r}")
@@ -52,4 +57,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

@@ -1,5 +1,7 @@
 """The public names and their types; a test holds them equal to the table in `__init__.py`."""
 
+from jotgate import errors as errors
+from jotgate import jose as jose
 from jotgate.assemble import create_app as create_app
 from jotgate.errors import AudienceMismatch as AudienceMismatch
 from jotgate.errors import ClaimsStale as ClaimsStale
