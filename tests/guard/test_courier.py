@@ -239,6 +239,21 @@ def test_after_a_return_of_the_issuer_it_catches_up() -> None:
         made.release()
 
 
+def test_without_a_thread_it_is_tried_again(working: Courier, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more_threads)
+        working.look(now=time.monotonic())
+        assert working._thread is None
+
+    arrive(working)
+
+    assert working._thread is not None
+
+
+def no_more_threads(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_a_child_begins_anew(issuer: StandIn) -> None:
     with_feed, without = courier(errand(issuer)), courier(errand(issuer, poll_seconds=None))
     before = with_feed.stamp

@@ -113,6 +113,8 @@ def test_text_bytes_and_subclasses_of_text_are_the_same_token(guard: Guard) -> N
         ("abc", Malformed),
         ("a.b.c", Malformed),
         ("\u00e4" * 10, Malformed),
+        ("\ud800.a.b", Malformed),
+        ("a\x00.b.c", Malformed),
         (b"\xff\xfe", Malformed),
         (None, Malformed),
         (5, Malformed),

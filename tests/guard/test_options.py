@@ -81,6 +81,13 @@ def test_what_is_allowed(given: dict[str, Any]) -> None:
         ({"algorithms": ("ES256", "HS256")}, "algorithms"),
         ({"hs256_secret": SECRET, "algorithms": ("ES256",)}, "algorithms"),
         ({"hs256_secret": LONG_SECRET, "algorithms": ("HS256", "HS512")}, "algorithms"),
+        ({"algorithms": 5}, "algorithms"),
+        ({"algorithms": ([],)}, "algorithms"),
+        ({"jwks": 5}, "jwks"),
+        ({"hs256_secret": 5}, "hs256_secret"),
+        ({"cookie": 5}, "cookie"),
+        ({"origins": 5}, "origins"),
+        ({"origins": (5,)}, "origins"),
         ({"leeway": -1}, "leeway"),
         ({"leeway": 61}, "leeway"),
         ({"leeway": "10"}, "leeway"),
@@ -144,6 +151,15 @@ def test_what_is_given_is_not_fetched(given: dict[str, Any], *, fetches: bool, p
     told = Options(ISSUER, **given)
 
     assert (told.fetches, told.pushes) == (fetches, pushes)
+
+
+def test_one_of_several_may_be_given_as_a_text() -> None:
+    guard = Guard(ISSUER, revocation=None, algorithms="ES256", origins="https://app.example.com")
+
+    assert guard.options.algorithms == ("ES256",)
+    assert guard.options.origins == ("https://app.example.com",)
+    with pytest.raises(SettingsError, match="algorithms = 5"):
+        Guard(ISSUER, algorithms=5)  # type: ignore[arg-type]  # what a caller without a type checker may write
 
 
 def test_secrets_do_not_show() -> None:

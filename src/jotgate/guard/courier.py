@@ -16,6 +16,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -126,6 +127,7 @@ class Courier:
         """In the child: what ran, waited or was connected stayed with the parent."""
         self._lock = Lock()
         self._thread = None
+        self._started_at = math.inf
         self._keys.after_fork()
         if self._feed is not None:
             self._feed.after_fork()
@@ -135,9 +137,11 @@ class Courier:
         with self._lock:
             if self._thread is not None or self._stopped.is_set():
                 return
-            self._started_at = now
-            self._thread = Thread(target=self._work, name="jotgate-courier", daemon=True)
-            self._thread.start()
+            self._started_at = min(now, self._started_at)
+            thread = Thread(target=self._work, name="jotgate-courier", daemon=True)
+            with suppress(RuntimeError):  # out of threads, or going down: tried again with the next token
+                thread.start()
+                self._thread = thread
 
     def _work(self) -> None:
         while not self._stopped.is_set():

@@ -63,7 +63,7 @@ class Guard:
         issuer: str,
         *,
         audience: str | None = None,
-        algorithms: Sequence[str] | None = None,
+        algorithms: str | Iterable[str] | None = None,
         leeway: int = 10,
         max_lifetime: int = 86_400,
         jwks: Mapping[str, Any] | KeySet | str | bytes | None = None,
@@ -74,7 +74,7 @@ class Guard:
         on_stale: Literal["serve", "deny"] = "serve",
         max_staleness: int = 30,
         cookie: str | None = None,
-        origins: Sequence[str] = (),
+        origins: str | Iterable[str] = (),
         realm: str = "api",
     ) -> None:
         """What each option may be stands in `jotgate.guard.options`. Raises `SettingsError` with every complaint."""
@@ -82,7 +82,7 @@ class Guard:
             Options(
                 issuer=issuer,
                 audience=audience,
-                algorithms=None if algorithms is None else tuple(algorithms),
+                algorithms=_several(algorithms),
                 leeway=leeway,
                 max_lifetime=max_lifetime,
                 jwks=jwks,
@@ -93,7 +93,7 @@ class Guard:
                 on_stale=on_stale,
                 max_staleness=max_staleness,
                 cookie=cookie,
-                origins=tuple(origins),
+                origins=_several(origins),
                 realm=realm,
             )
         )
@@ -277,6 +277,13 @@ class Guard:
 def _adapter(framework: str) -> Any:
     """Its module, which needs the framework and this one."""
     return import_module(f"jotgate.guard.{framework}")
+
+
+def _several(given: Any) -> Any:
+    """A tuple, where that can be made; what cannot is complained about."""
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, Iterable) else given
 
 
 def _text(token: object) -> str:

@@ -126,7 +126,7 @@ def _of_keys(options: Options) -> Iterator[str]:
     if options.jwks is not None and options.hs256_secret is not None:
         yield "jwks, hs256_secret: give one of the two"
     algorithms = options.algorithms
-    if algorithms is not None and (not algorithms or any(name not in ALGS for name in algorithms)):
+    if algorithms is not None and not (_are_texts(algorithms) and algorithms and ALGS.keys() >= {*algorithms}):
         yield f"algorithms = {algorithms!r}: allowed is one or more of {', '.join(ALGS)}"
         return
     secret = options.hs256_secret is not None
@@ -139,10 +139,16 @@ def _of_keys(options: Options) -> Iterator[str]:
         given_keys(options)
     except KeyRefused as error:
         yield f"{'hs256_secret' if secret else 'jwks'}: {error.detail}"
+    except (TypeError, AttributeError):
+        yield f"{'hs256_secret' if secret else 'jwks'}: allowed is {'text or bytes' if secret else 'a key set'}"
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
 
 
 def _is_safe_url(text: str) -> bool:
@@ -161,7 +167,7 @@ def _is_whole(lowest: int, highest: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and lowest <= value <= highest
 
 
-_PLAIN: Final[tuple[tuple[str, str, Callable[[Any], bool]], ...]] = (
+_PLAIN: Final[tuple[tuple[str, str, Callable[[Any], object]], ...]] = (
     ("audience", "a text that is not empty, or None", lambda value: value is None or _is_text(value)),
     ("leeway", f"0 to {MAX_LEEWAY} seconds", _is_whole(0, MAX_LEEWAY)),
     ("max_lifetime", "1 second to a year", _is_whole(1, 366 * 86_400)),
@@ -170,11 +176,15 @@ _PLAIN: Final[tuple[tuple[str, str, Callable[[Any], bool]], ...]] = (
     ("revocation", '"auto", "push" or None', lambda value: value in ("auto", "push", None)),
     ("on_stale", '"serve" or "deny"', lambda value: value in ("serve", "deny")),
     ("max_staleness", "2 seconds to a day", _is_whole(2, 86_400)),
-    ("cookie", "a cookie's name, or None", lambda value: value is None or bool(_COOKIE.fullmatch(str(value)))),
+    (
+        "cookie",
+        "a cookie's name, or None",
+        lambda value: value is None or (_is_text(value) and _COOKIE.fullmatch(value) is not None),
+    ),
     (
         "origins",
         "origins such as https://app.example.com",
-        lambda value: all(_ORIGIN.fullmatch(str(it)) for it in value),
+        lambda value: _are_texts(value) and all(map(_ORIGIN.fullmatch, value)),
     ),
     ("realm", "a text that is not empty", _is_text),
 )
