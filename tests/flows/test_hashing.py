@@ -153,17 +153,41 @@ async def test_who_goes_away_keeps_the_place_until_the_thread_is_done(pool: Hash
     assert pool._held["a"] == 0
 
 
-async def test_who_goes_away_before_it_began_leaves_the_place_at_once(pool: HashingPool) -> None:
-    gate = Gate()
-    running, queued = await held(pool, "a", gate), await held(pool, "b", gate)
+async def test_who_goes_away_before_it_began_costs_no_work(pool: HashingPool) -> None:
+    gate, done = Gate(), list[bool]()
+
+    def work() -> bool:
+        done.append(True)
+        return True
+
+    running, queued = await held(pool, "a", gate), await held(pool, "b", work)
 
     queued.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await queued
-
-    assert pool._held["b"] == 0
     gate.opened.set()
     await running
+    await pool.hash("geese", "c")
+
+    assert done == []
+    assert pool._held["b"] == 0
+
+
+async def test_what_goes_wrong_in_a_thread_is_told_to_who_waits(pool: HashingPool) -> None:
+    def work() -> bool:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        await pool._in_thread("a", work)
+
+    assert await pool.hash("geese", "a")
+
+
+async def test_a_pool_that_is_closed_has_no_places(pool: HashingPool) -> None:
+    await pool.hash("geese", "a")
+
+    await pool.close()
+
+    with pytest.raises(Busy):
+        await pool.hash("geese", "a")
 
 
 # --- threads

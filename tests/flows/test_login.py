@@ -226,6 +226,21 @@ async def test_a_throttled_login_costs_no_hash(world: World) -> None:
     assert world.hasher.calls == []
 
 
+@pytest.mark.parametrize("right", [0, 19])
+async def test_guesses_at_once_are_no_way_around_the_throttle(world: World, right: int) -> None:
+    await world.add()
+    hasher = HashingPool(CHEAP, threads=1, waiting_for_each=100)
+    env = replace(world.env, hasher=hasher)
+    passwords = [PASSWORD if number == right else f"wrong guess number {number}" for number in range(20)]
+
+    tries = (login.login(env, "email", "ada@example.com", password=password, origin=HOME) for password in passwords)
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    await hasher.close()
+
+    assert sum(isinstance(answer, LoginError) for answer in answers) == 5
+    assert isinstance(answers[right], TokenPair if right == 0 else Throttled)
+
+
 async def test_a_full_queue_is_said_at_once(world: World) -> None:
     await world.add()
     tries = [asyncio.ensure_future(world.login()) for _ in range(30)]

@@ -1,5 +1,6 @@
 """Users: what is kept of them, what a change does to their sessions and tokens."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,8 @@ from jotgate.errors import (
     Throttled,
 )
 from jotgate.flows import setup, users
-from tests.flows.world import HOME, PASSWORD, START, Meddler, World, open_world
+from jotgate.flows.hashing import HashingPool
+from tests.flows.world import CHEAP, HOME, PASSWORD, START, Meddler, World, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +116,13 @@ async def test_an_operator_finds_a_user_by_what_they_type(world: World, text: st
     user = await world.add(username="ada")
 
     assert await users.find(world.env, user.id if text == "id" else text) == user
+
+
+async def test_nobody_is_found_by_an_id_that_they_took_for_a_user_name(world: World) -> None:
+    victim = await world.add()
+    await world.add("eve@example.com", username=victim.id.upper())
+
+    assert await users.find(world.env, victim.id) == victim
 
 
 @pytest.mark.parametrize("text", ["bob@example.com", "bob", "", "a b", "@", "f" * 32])
@@ -266,6 +275,20 @@ async def test_a_wrong_current_password_changes_nothing_and_is_counted(world: Wo
 
     assert await world.refresh(other)
     assert await world.login()
+
+
+async def test_current_passwords_guessed_at_once_are_counted_like_those_in_a_row(world: World) -> None:
+    ada = await world.add()
+    pair = await world.login()
+    hasher = HashingPool(CHEAP, threads=1, waiting_for_each=100)
+    at_once = replace(world, env=replace(world.env, hasher=hasher))
+
+    guesses = (change(at_once, ada, pair, current=f"wrong guess number {number}") for number in range(20))
+    answers = await asyncio.gather(*guesses, return_exceptions=True)
+    await hasher.close()
+
+    assert sum(isinstance(answer, LoginError) for answer in answers) == 5
+    assert sum(isinstance(answer, Throttled) for answer in answers) == 15
 
 
 async def test_who_has_no_password_cannot_change_it(world: World) -> None:

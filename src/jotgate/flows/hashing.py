@@ -16,9 +16,10 @@ import threading
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import argon2.exceptions
@@ -42,8 +43,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    work: Callable[[], Any]
+    network: str
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+
+
 class HashingPool:
-    """Threads, places and who holds them. One a process."""
+    """Threads, places and who holds them. One a process; all but the hashing happens in the event loop's thread."""
 
     def __init__(
         self,
@@ -54,12 +63,14 @@ class HashingPool:
         nicer: int = _NICER,
     ) -> None:
         self._wanted = wanted
-        count = threads or cores()
-        self._places = count * (1 + waiting_for_each)
+        self._nicer = nicer
+        self._slots = threads or cores()
+        self._places = self._slots * (1 + waiting_for_each)
         self._share = max(1, self._places // 4)
         self._held: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(count, "jotgate-hash", initializer=_give_way, initargs=(nicer,))
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []  # started for the first job
+        self._closed = False
         self._nobody = _of_nobody(wanted)
         self._later: set[asyncio.Task[None]] = set()
 
@@ -86,7 +97,12 @@ class HashingPool:
         """Finish what runs and give the threads back."""
         if self._later:
             await asyncio.wait(self._later)
-        await asyncio.to_thread(self._pool.shutdown)
+        self._closed = True
+        threads, self._threads = self._threads, []
+        for _ in threads:
+            self._jobs.put(None)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
 
     def _checked(self, phc: str | None) -> str:
         if phc is not None and passwords.parse_phc(phc) is None:
@@ -95,23 +111,40 @@ class HashingPool:
         return phc or self._nobody
 
     async def _in_thread(self, network: str, work: Callable[[], _T]) -> _T:
-        self._take_place(network)
-        running = self._pool.submit(work)
-        # Called in the thread when it is done, or here when the client goes away before it began.
-        running.add_done_callback(partial(self._free_place, network))
-        return await asyncio.wrap_future(running)
+        if self._closed or self._held.total() >= self._places or self._held[network] >= self._share:
+            raise Busy("no place left for another password hash")
+        if not self._threads:
+            self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._slots)]
+            for thread in self._threads:
+                thread.start()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[_T] = loop.create_future()
+        self._held[network] += 1
+        self._jobs.put(_Job(work, network, loop, answer))
+        return await answer
 
-    def _take_place(self, network: str) -> None:
-        with self._lock:
-            if self._held.total() >= self._places or self._held[network] >= self._share:
-                raise Busy("no place left for another password hash")
-            self._held[network] += 1
+    def _serve(self) -> None:
+        """What a thread does. As little as can be besides the hashing, for the GIL is needed for it."""
+        _give_way(self._nicer)
+        while (job := self._jobs.get()) is not None:
+            result, error = None, None
+            try:
+                result = job.answer.cancelled() or job.work()
+            except Exception as failure:  # noqa: BLE001 - told to who waits
+                error = failure
+            with suppress(RuntimeError):  # the loop has ended, and with it who waited
+                job.loop.call_soon_threadsafe(self._finish, job, result, error)
 
-    def _free_place(self, network: str, _done: Future[Any]) -> None:
-        with self._lock:
-            self._held[network] -= 1
-            if not self._held[network]:
-                del self._held[network]
+    def _finish(self, job: _Job, result: Any, error: Exception | None) -> None:
+        self._held[job.network] -= 1
+        if not self._held[job.network]:
+            del self._held[job.network]
+        if job.answer.cancelled():
+            return
+        if error is None:
+            job.answer.set_result(result)
+        else:
+            job.answer.set_exception(error)
 
     def _done_later(self, task: asyncio.Task[None]) -> None:
         self._later.discard(task)
