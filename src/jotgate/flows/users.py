@@ -32,15 +32,19 @@ async def get(env: Env, user_id: str) -> User:
 
 
 async def find(env: Env, text: str) -> User:
-    """By e-mail address, user name or id, as an operator types it. Raises `NotFound`."""
+    """By e-mail address, user name or id, as an operator types it. Raises `NotFound`.
+
+    The id first: who takes another one's id for a user name must not be mistaken for them.
+    """
     tx = env.store.read()
+    if user := await users.by_id(tx, text):
+        return user
     try:
         if "@" in text:
             return _there(await users.by_identifier(tx, "email", identifiers.normalise_email(text)))
-        named = await users.by_identifier(tx, "username", identifiers.normalise_username(text))
+        return _there(await users.by_identifier(tx, "username", identifiers.normalise_username(text)))
     except Invalid:
         raise NotFound("nobody can be called that") from None
-    return named or _there(await users.by_id(tx, text))
 
 
 async def page(env: Env, after: str = "", limit: int = 100) -> tuple[User, ...]:
@@ -188,7 +192,10 @@ async def _prove(env: Env, user: User, current: str, *, network: str) -> None:
         current = passwords.normalised(current, policy=env.policy)
     except PasswordRefused:
         current = ""
-    if not await env.hasher.verify(user.password_hash, current, network):
+    right = await env.hasher.verify(user.password_hash, current, network)
+    if wait := await env.throttle.wait(limits, now=env.clock()):  # guesses at once wait like those in a row
+        raise Throttled(wait)
+    if not right:
         await env.throttle.fail(limits, now=env.clock())
         raise LoginError("wrong password")
 
