@@ -162,6 +162,6 @@ def _key_answer(key: StoredKey) -> KeyAnswer:
 
 
 def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:5]) <= _MAX_PAGE:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_MAX_PAGE)) or not 1 <= int(text) <= _MAX_PAGE:
         raise Invalid(f"limit: a number from 1 to {_MAX_PAGE}", field="limit")
     return int(text)
