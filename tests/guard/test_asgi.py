@@ -140,6 +140,16 @@ async def test_everything_else_is_refused(
         ("/healthz", "/api", True),
         ("/apihealthz", "/api", False),
         ("/api/private", "/api", False),
+        # What a proxy or an application behind us may still take apart to another path.
+        ("/public/../private", "", False),
+        ("/public/a/..", "", False),
+        ("/public/./a", "", False),
+        ("/public/..;/private", "", False),
+        ("/public/..\\private", "", False),
+        ("/public//private", "", False),
+        ("/public/%2e%2e/private", "", False),
+        ("/api/public/../private", "/api", False),
+        ("/public/a..b/.c/...", "", True),
     ],
 )
 async def test_excluded_paths_need_no_token(guard: Guard, path: str, root: str, *, is_open: bool) -> None:

@@ -9,11 +9,15 @@
     anything else                 that of `wire.challenge`; a WebSocket gets it as a denial, or is closed with 4401
     Forbidden from inside         the same
 
+An excluded path is taken as it is written: below `/public/*` nothing is open that somebody behind us could read as
+another path (`..`, `//`, a backslash, what is still percent-encoded).
+
 `admitted` and `refuse` serve the adapters of frameworks that stand on ASGI as well. The loop is asyncio's.
 """
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
@@ -38,6 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("jotgate.guard")
+_devious = re.compile(r"//|[\\%]|/\.\.?(?:[;/]|\Z)").search
 
 
 class GuardMiddleware:
@@ -89,7 +94,7 @@ class GuardMiddleware:
         path, root = scope["path"], scope.get("root_path", "")
         if root and path.startswith(f"{root}/"):
             path = path[len(root) :]
-        return path in self._exact or path.startswith(self._below)
+        return path in self._exact or (path.startswith(self._below) and not _devious(path))
 
 
 async def admitted(guard: Guard, scope: Scope) -> Principal | None:
