@@ -76,6 +76,18 @@ def test_a_snapshot_in_pages_is_complete_with_the_last_one(issuer: StandIn, read
     assert states == [("waiting", False, 0), ("waiting", False, 0), ("open", True, 5)]
 
 
+def test_a_snapshot_whose_last_page_is_empty_is_told_too(issuer: StandIn, reading: Reading) -> None:
+    issuer.revoke("sid", "s1")
+    entry = issuer.entries[0]
+    for page in (feed.Page("i1.1", True, True, (entry,)), feed.Page("i1.1", False, False, ())):
+        reading.told.clear()
+        issuer.feed_answer = (200, {}, feed.encode_page(page))
+        reading.feed.ask()
+
+    assert knows(reading.feed, issuer, "sid", "s1")
+    assert reading.told == [False]
+
+
 def test_another_life_of_the_feed_starts_over(issuer: StandIn, reading: Reading) -> None:
     issuer.revoke("sid", "s1")
     reading.feed.ask()
@@ -102,6 +114,20 @@ def test_an_issuer_without_a_feed_is_asked_rarely(issuer: StandIn, reading: Read
 
     assert reading.feed.ask() == 600
     assert (reading.feed.state, reading.feed.first.done(), reading.feed.known_at) == ("absent", True, None)
+
+
+def test_a_feed_that_was_there_is_missed(issuer: StandIn, reading: Reading) -> None:
+    reading.feed.ask()
+    issuer.feed_answer = (404, {}, b"")
+
+    assert reading.feed.ask() <= BACKOFF_SECONDS[0]
+    assert reading.feed.state == "failing"
+
+
+def test_pages_without_end_and_entries_are_asked_for_slowly(issuer: StandIn, reading: Reading) -> None:
+    issuer.feed_answer = (200, {}, feed.encode_page(feed.Page("i1.0", True, False, ())))
+
+    assert reading.feed.ask() == 1
 
 
 def test_it_is_asked_when_it_is_time(issuer: StandIn, reading: Reading) -> None:

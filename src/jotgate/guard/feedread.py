@@ -4,7 +4,7 @@ answer                       news         the next question
 -------------------------    ---------    ----------------------------------------------
 200, more to come            waiting      at once
 200, all of it               open         at once; in a second if it came too soon
-404                          absent       in 10 min: tokens end at `exp`
+404, and never a page        absent       in 10 min: tokens end at `exp`
 anything else                failing      after a back-off; what is known stays
 """
 
@@ -67,6 +67,8 @@ class FeedRead:
         except JotgateError as error:
             return self._failed(error.detail or error.description)
         if page is None:
+            if self.known_at is not None:  # a proxy without an issuer behind it, say
+                return self._failed("the answer has status 404, and there was a feed before")
             self._settle("absent", "")
             return NO_FEED_SECONDS
         return self._learn(page, begun_at=begun_at)
@@ -103,11 +105,12 @@ class FeedRead:
     def _learn(self, page: feed.Page, *, begun_at: float) -> float:
         asked_for_all = self.revoked.cursor is None
         self._failures = 0
+        known_before = self.revoked.stamp
         complete = self.revoked.take(page)
-        if page.entries or page.reset:
+        if page.entries or self.revoked.stamp is not known_before:
             self._changed(any(entry.kind == "kid" for entry in page.entries))
         if not complete:
-            return 0.0
+            return 0.0 if page.entries else HASTE_SECONDS
         self.known_at = monotonic()
         self._settle("open", "")
         if self.known_at >= self._forget_at:
