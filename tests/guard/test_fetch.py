@@ -105,6 +105,31 @@ def test_a_bad_answer_is_unavailable(answer: bytes) -> None:
     assert caught.value.detail
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 1000 + b"0\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+    ],
+    ids=["a chunk of a negative size", "trailers", "headers"],
+)
+def test_no_more_is_read_than_an_answer_may_have(head: bytes) -> None:
+    sent: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(head)
+        while len(sent) < 1000:
+            connection.sendall(b"x: " + b"y" * 60_000 + b"\r\n")
+            sent.append(60_005)
+
+    with listening(serve) as url, pytest.raises(Unavailable):
+        get(url)
+
+    assert sum(sent) < 20_000_000
+
+
 def test_a_redirect_is_an_answer_like_any_other() -> None:
     with listening(once(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")) as url:
         assert get(url) == Fetched(302, b"")

@@ -6,7 +6,7 @@
     no redirect        another address is another issuer
     no proxy           none is taken from the environment
     a deadline         for the whole answer, also when it comes in drops
-    a size             read up to it and refused past it; gzip is not asked for
+    a size             read up to it and refused past it, framing and headers too; gzip is not asked for
 
 Everything that goes wrong is `Unavailable` with the reason as its detail.
 """
@@ -26,6 +26,7 @@ from urllib.parse import SplitResult
 from jotgate.errors import Unavailable
 
 CONNECT_SECONDS: Final = 3.0
+_HEAD_BYTES: Final = 1 << 20
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "jotgate-guard"}
 
 
@@ -54,11 +55,13 @@ class Line:
         self._origin = origin
         self._connection: http.client.HTTPConnection | None = None
         self._deadline = 0.0
+        self._left = 0
         self._closed = False
 
     def get(self, target: str, *, headers: Mapping[str, str], seconds: float, max_bytes: int) -> Fetched:
         """The answer to one GET. Raises `Unavailable`."""
         self._deadline = monotonic() + seconds
+        self._left = _HEAD_BYTES + 2 * max_bytes
         reused = self._connection is not None
         try:
             return self._exchange(target, headers, max_bytes)
@@ -118,16 +121,23 @@ class Line:
         return connection
 
     def _timed(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Timed(sock, lambda: self._deadline), **options)  # type: ignore[arg-type]
+        source = _Timed(sock, deadline=lambda: self._deadline, came=self._came)
+        return http.client.HTTPResponse(source, **options)  # type: ignore[arg-type]
+
+    def _came(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("the answer does not end")
 
 
 class _Timed(io.RawIOBase):
-    """What an answer is read from: every reading has until the deadline, however many there are."""
+    """What an answer is read from: every reading has until the deadline, and tells how much came."""
 
-    def __init__(self, sock: socket.socket, deadline: Callable[[], float]) -> None:
+    def __init__(self, sock: socket.socket, *, deadline: Callable[[], float], came: Callable[[int], None]) -> None:
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
         self._deadline = deadline
+        self._came = came
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """As `HTTPResponse` asks a socket for it."""
@@ -141,7 +151,9 @@ class _Timed(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the answer took too long")
         self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self._came(count or 0)
+        return count
 
     def close(self) -> None:
         self._raw.close()
