@@ -10,11 +10,12 @@ no secret, no database                   a new secret, written whole or not at a
 no secret beside a database              refused: a new one would open nothing in it
 """
 
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jotgate.errors import StartError
@@ -73,8 +74,27 @@ def master_before(directory: Path) -> tuple[bytes, ...]:
     return (read_secret(path),) if path.exists() else ()
 
 
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Nobody else renews the secret here: of two at once one could seal keys under a secret that the other replaced.
+
+    Raises `StartError`.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StartError(f"the secret in {directory} is being rotated by another command: wait for its end") from None
+    finally:
+        os.close(descriptor)
+
+
 def renew_master(directory: Path) -> bytes:
-    """Put a new secret in the place of the one that is there, which is kept: what it sealed must still open."""
+    """Put a new secret in the place of the one that is there, which is kept: what it sealed must still open.
+
+    To be called inside of `alone`, and what the secret seals sealed anew there too.
+    """
     write_over(directory / MASTER_BEFORE, read_secret(directory / MASTER) + b"\n")
     write_over(directory / MASTER, _made_up() + b"\n")
     return read_secret(directory / MASTER)

@@ -104,6 +104,17 @@ def test_killed_between_the_secret_and_the_keys_the_next_start_opens_them(people
     assert people.json("key", "list") == keys
 
 
+def test_of_two_who_rotate_the_secret_at_once_one_is_refused(people: Terminal) -> None:
+    before = (people.data / datadir.MASTER).read_bytes()
+
+    with datadir.alone(people.data):
+        assert "is being rotated" in people.failed("secret", "rotate")
+
+    assert (people.data / datadir.MASTER).read_bytes() == before
+    people.done("secret", "rotate")
+    assert people.json("key", "list")
+
+
 def test_migrating_twice_is_fine(terminal: Terminal) -> None:
     first, second = terminal.done("migrate"), terminal.done("migrate")
 

@@ -5,7 +5,7 @@
     in the data directory     a new one is made and put there; the one before is kept beside it for older backups
     set by JOTGATE_SECRET     keys that JOTGATE_SECRET_PREVIOUS opens are wrapped under it
 
-Killed at any point, the next start finds both secrets and opens the keys.
+Killed at any point, the next start finds both secrets and opens the keys. Of two at once the second is refused.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ def rotate(*, config: Path | None, data_dir: str | None) -> None:
     """Wrap all keys under a new master secret, beside running servers."""
     os.umask(0o077)
     settings = settings_here(config, data_dir)
-    wrapped = asyncio.run(_rotate(settings))
+    datadir.prepare(settings.data_dir)
+    with datadir.alone(settings.data_dir):
+        wrapped = asyncio.run(_rotate(settings))
     click.echo(f"{wrapped} keys are wrapped under the new secret.")
     if settings.secret is None:
         kept = settings.data_dir / datadir.MASTER_BEFORE
