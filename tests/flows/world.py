@@ -146,7 +146,7 @@ async def open_world(
             issuer=ISSUER,
             policy=policy,
             store=store,
-            throttle=MemoryThrottle(),
+            throttle=MemoryThrottle(clock=clock),
             feed=FeedBell(),
             keyring=KeysInUse(secrets or Secrets(MASTER, (), HS256), find=find),
             hasher=hasher,

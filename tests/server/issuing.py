@@ -117,7 +117,7 @@ async def issuing(
         issuer=policy.issuer,
         policy=policy,
         store=store,
-        throttle=MemoryThrottle(),
+        throttle=MemoryThrottle(clock=clock),
         feed=FeedBell(),
         keyring=KeysInUse(secrets),
         hasher=hasher,

@@ -68,14 +68,14 @@ async def _identify(env: Env, kind: str, identifier: str, *, password: str, orig
     value = _normalised(kind, identifier)
     network = throttle.network(origin.address)
     limits = throttle.limits_for(f"{kind} {value}", network, blind=env.keyring.blind)
-    if wait := await env.throttle.wait(limits, now=env.clock()):
+    if wait := await env.throttle.wait(limits):
         raise Throttled(wait)
     user = await users.by_identifier(env.store.read(), kind, value)
     right = await env.hasher.verify(user.password_hash if user else None, password, network)
-    if wait := await env.throttle.wait(limits, now=env.clock()):
+    if wait := await env.throttle.wait(limits):
         raise Throttled(wait)
     if user is None or not right or user.disabled_at is not None:
-        await env.throttle.fail(limits, now=env.clock())
+        await env.throttle.fail(limits)
         known = "the user is disabled" if user and user.disabled_at is not None else "wrong password"
         raise LoginError(known if user else "no such user")
     return user

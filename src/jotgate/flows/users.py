@@ -186,17 +186,17 @@ async def reset_password(env: Env, user_id: str, new: str, *, network: str = "",
 async def _prove(env: Env, user: User, current: str, *, network: str) -> None:
     """That it is the user who asks. Raises `LoginError`, `Throttled`, `Busy`."""
     limits = throttle.limits_for(f"user {user.id}", network, blind=env.keyring.blind)
-    if wait := await env.throttle.wait(limits, now=env.clock()):
+    if wait := await env.throttle.wait(limits):
         raise Throttled(wait)
     try:
         current = passwords.normalised(current, policy=env.policy)
     except PasswordRefused:
         current = ""
     right = await env.hasher.verify(user.password_hash, current, network)
-    if wait := await env.throttle.wait(limits, now=env.clock()):  # guesses at once wait like those in a row
+    if wait := await env.throttle.wait(limits):  # guesses at once wait like those in a row
         raise Throttled(wait)
     if not right:
-        await env.throttle.fail(limits, now=env.clock())
+        await env.throttle.fail(limits)
         raise LoginError("wrong password")
 
 

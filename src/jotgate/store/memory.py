@@ -4,7 +4,8 @@ A key is looked for in the young dictionary, then in the old one. When the young
 the old one is dropped: whoever failed lately is in the young one, so a flood of fresh keys pushes out idle ones only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 
 from jotgate.core import throttle
 from jotgate.core.throttle import Limit
@@ -13,8 +14,9 @@ from jotgate.core.throttle import Limit
 class MemoryThrottle:
     """Counts failures, of at most `capacity` keys. Implements `ports.Throttle`."""
 
-    def __init__(self, *, capacity: int = 100_000) -> None:
-        """`capacity`: keys remembered, about 150 bytes each."""
+    def __init__(self, *, capacity: int = 100_000, clock: Callable[[], float] = monotonic) -> None:
+        """`capacity`: keys remembered, about 150 bytes each; `clock`: seconds that nobody sets back."""
+        self._clock = clock
         self._half = max(1, capacity // 2)
         self._young: dict[bytes, float] = {}
         self._old: dict[bytes, float] = {}
@@ -22,12 +24,13 @@ class MemoryThrottle:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    async def wait(self, keys: Sequence[Limit], *, now: float) -> int:
+    async def wait(self, keys: Sequence[Limit]) -> int:
         """Seconds until the next try is allowed, over all keys; 0: now."""
-        return throttle.longest_wait(keys, self._counted, now=now)
+        return throttle.longest_wait(keys, self._counted, now=self._clock())
 
-    async def fail(self, keys: Sequence[Limit], *, now: float) -> None:
+    async def fail(self, keys: Sequence[Limit]) -> None:
         """Count one failure against each."""
+        now = self._clock()
         for limit in keys:
             count = throttle.fail(self._counted(limit.key), limit, now=now)
             if len(self._young) >= self._half and limit.key not in self._young:

@@ -48,10 +48,10 @@ class Store(Protocol):
 
 
 class Throttle(Protocol):
-    """Counts failures. Keys are bytes that do not show who is meant."""
+    """Counts failures, by a clock of its own that nobody sets back. Keys are bytes that do not show who is meant."""
 
-    async def wait(self, keys: Sequence[Limit], *, now: float) -> int:
+    async def wait(self, keys: Sequence[Limit]) -> int:
         """Seconds until the next try is allowed, over all keys; 0: now."""
 
-    async def fail(self, keys: Sequence[Limit], *, now: float) -> None:
+    async def fail(self, keys: Sequence[Limit]) -> None:
         """Count one failure against each."""
