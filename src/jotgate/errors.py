@@ -1,36 +1,36 @@
 """Every error that jotgate raises, in one tree.
 
-    JotgateError                      code, status, error (the RFC's word), detail (for the log, never on the wire)
-    ├── TokenError                    401 invalid_token        what a verifier says of an access token
-    │   ├── TokenMissing              401 unauthorized         no credentials at all
-    │   ├── Malformed
-    │   ├── SignatureInvalid
-    │   │   └── UnknownKey
-    │   ├── TypeMismatch  IssuerMismatch  AudienceMismatch
-    │   ├── Expired  NotYetValid  LifetimeExcessive
-    │   └── Revoked  ClaimsStale
-    ├── CredentialsAmbiguous          400 invalid_request      two credentials in one request
-    ├── Forbidden                     403 insufficient_scope
-    │   └── RoleMissing  ScopeMissing
-    ├── CrossSite                     403 forbidden            another site's page wants to change state
-    ├── LoginError                    401 invalid_credentials
-    ├── GrantError                    401 invalid_grant
-    │   └── Replayed
-    ├── Throttled                     429                      with retry_after
-    ├── Unavailable                   503                      with retry_after
-    │   └── Busy  NewsStale  KeysUnavailable                   hashing queue full; a guard without news, without keys
-    ├── Invalid                       422                      a field is wrong; it is named
-    │   └── PasswordRefused
-    ├── IdentifierTaken               409
-    ├── NotFound                      404
-    ├── BadRequest                    400 invalid_request      the request cannot be read
-    │   ├── JsonMalformed
-    │   └── MethodNotAllowed  BodyLate  BodyTooLarge  ContentTypeRefused       405, 408, 413, 415
-    ├── Refused                       403                      the operation is switched off here
-    ├── KeyRefused                    a key or key set that must not be used
-    ├── Misuse                        the calling code asks for what can never be right; a ValueError too
-    └── StartError                    the process cannot start
-        └── SettingsError  DatabaseUnusable  SecretMismatch
+JotgateError                      code, status, error (the RFC's word), detail (for the log, never on the wire)
+├── TokenError                    401 invalid_token        what a verifier says of an access token
+│   ├── TokenMissing              401 unauthorized         no credentials at all
+│   ├── Malformed
+│   ├── SignatureInvalid
+│   │   └── UnknownKey
+│   ├── TypeMismatch  IssuerMismatch  AudienceMismatch
+│   ├── Expired  NotYetValid  LifetimeExcessive
+│   └── Revoked  ClaimsStale
+├── CredentialsAmbiguous          400 invalid_request      two credentials in one request
+├── Forbidden                     403 insufficient_scope
+│   └── RoleMissing  ScopeMissing
+├── CrossSite                     403 forbidden            another site's page wants to change state
+├── LoginError                    401 invalid_credentials
+├── GrantError                    401 invalid_grant
+│   └── Replayed
+├── Throttled                     429                      with retry_after
+├── Unavailable                   503                      with retry_after
+│   └── Busy  NewsStale  KeysUnavailable                   hashing queue full; a guard without news, without keys
+├── Invalid                       422                      a field is wrong; it is named
+│   └── PasswordRefused
+├── IdentifierTaken               409
+├── NotFound                      404
+├── BadRequest                    400 invalid_request      the request cannot be read
+│   ├── JsonMalformed
+│   └── MethodNotAllowed  BodyLate  BodyTooLarge  ContentTypeRefused       405, 408, 413, 415
+├── Refused                       403                      the operation is switched off here
+├── KeyRefused                    a key or key set that must not be used
+├── Misuse                        the calling code asks for what can never be right; a ValueError too
+└── StartError                    the process cannot start
+    └── SettingsError  DatabaseUnusable  SecretMismatch
 """
 
 from typing import ClassVar
