@@ -168,6 +168,7 @@ def test_a_command_ends_a_session_of_a_running_server(tmp_path: Path) -> None:
         (email,) = settle(server, ["ada"])
         tokens = api.login(email, PASSWORD)
         (session,) = server.cli_json("session", "list", email)
+        assert server.cli_json("session", "list") == [session]
 
         server.cli("session", "end", session["id"])
 

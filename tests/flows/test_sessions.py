@@ -75,3 +75,14 @@ async def test_a_session_that_was_idle_for_too_long_is_not_open(world: World, ag
     world.clock.now += age
 
     assert await sessions.is_open(world.env, sid) is is_open
+
+
+async def test_an_operator_sees_everybodys(world: World) -> None:
+    await world.add()
+    await world.add("bob@example.com")
+    sids = [world.claims(await world.login(who)).sid for who in ("ada@example.com", "bob@example.com")]
+
+    first = await sessions.page(world.env, limit=1)
+    rest = await sessions.page(world.env, after=first[0].id)
+
+    assert {row.id for row in (*first, *rest)} == set(sids)

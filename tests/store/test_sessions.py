@@ -255,3 +255,14 @@ async def test_sweeping_takes_small_bites(store: Store) -> None:
 
     async with store.begin() as tx:
         assert [await sessions.sweep(tx, NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_everybodys_open_sessions_come_page_by_page(store: Store) -> None:
+    await put_user(store)
+    for number, one in enumerate((S1, S2, S3)):
+        await put_session(store, session(one, closed_at=NOW if number == 1 else None))
+
+    first = await sessions.page(store.read(), NOW + 1, limit=1)
+    rest = await sessions.page(store.read(), NOW + 1, after=first[0].id)
+
+    assert [found.id for found in (*first, *rest)] == [S1, S3]

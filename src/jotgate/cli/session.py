@@ -8,7 +8,7 @@ from jotgate.core.model import Session
 from jotgate.flows import logout, sessions, users
 from jotgate.flows.env import Env
 
-_COLUMNS = ("id", "opened_at", "rotated_at", "expires_at", "device", "address")
+_COLUMNS = ("id", "user_id", "opened_at", "rotated_at", "expires_at", "device", "address")
 
 
 @click.group()
@@ -17,13 +17,18 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("user")
+@click.argument("user", required=False)
 @as_json
 @on_database
-async def list_open(env: Env, *, user: str, as_json: bool) -> None:
-    """List the open sessions of USER (e-mail address, user name or id)."""
-    found = await users.find(env, user)
-    rows([_shown(session) for session in await sessions.list_own(env, found.id)], _COLUMNS, as_json=as_json)
+async def list_open(env: Env, *, user: str | None, as_json: bool) -> None:
+    """List the open sessions: all, or those of USER (e-mail address, user name or id)."""
+    found: list[Session] = []
+    if user is not None:
+        found += await sessions.list_own(env, (await users.find(env, user)).id)
+    else:
+        while page := await sessions.page(env, after=found[-1].id if found else ""):
+            found += page
+    rows([_shown(session) for session in found], _COLUMNS, as_json=as_json)
 
 
 @command.command()
@@ -43,4 +48,4 @@ async def end(env: Env, *, session_id: str | None, user: str | None) -> None:
 
 
 def _shown(session: Session) -> dict[str, object]:
-    return {name: getattr(session, name) for name in (*_COLUMNS, "user_id", "client_id")}
+    return {name: getattr(session, name) for name in (*_COLUMNS, "client_id")}

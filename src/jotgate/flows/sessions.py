@@ -11,6 +11,11 @@ async def list_own(env: Env, user_id: str) -> tuple[Session, ...]:
     return await sessions.of_user(env.store.read(), user_id, int(env.clock()))
 
 
+async def page(env: Env, *, after: str = "", limit: int = 1000) -> tuple[Session, ...]:
+    """Open sessions of everybody, oldest first, those whose id comes after `after`."""
+    return await sessions.page(env.store.read(), int(env.clock()), after=after, limit=limit)
+
+
 async def is_open(env: Env, session_id: str) -> bool:
     """Whether the session lives and its user may use it: what the issuer's own routes ask besides the token."""
     return await sessions.grant(env.store.read(), session_id, int(env.clock())) is not None

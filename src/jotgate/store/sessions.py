@@ -131,6 +131,14 @@ async def of_user(tx: Tx, user_id: str, now: int, *, after: str = "", limit: int
     return tuple(map(_session, rows))
 
 
+async def page(tx: Tx, now: int, *, after: str = "", limit: int = 1000) -> tuple[Session, ...]:
+    """Open sessions of everybody, oldest first, those whose id comes after `after`."""
+    rows = await tx.all(
+        f"select {_COLUMNS} from sessions where id > ? and {_OPEN} order by id limit ?", after, now, now, limit
+    )
+    return tuple(map(_session, rows))
+
+
 async def sweep(tx: Tx, before: int, limit: int = 1000) -> int:
     """Forget up to `limit` sessions of each kind that were closed or ended before an instant; how many went."""
     closed = await tx.run(
