@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from jotgate import datadir, logs
 from jotgate.assemble import application, opened
-from jotgate.cli import first_start
+from jotgate.cli import connection, first_start
 from jotgate.cli.listen import bind, bound_port
 from jotgate.cli.options import settings_from, where
 from jotgate.cli.server import run_until_told
@@ -39,6 +39,7 @@ def command(
     os.umask(0o077)
     flags = {"host": host, "port": port, "workers": workers}
     settings = settings_from(config, data_dir, **flags)
+    connection.allow_many()
     listener = bind(settings.host, settings.port)
     if settings.port == 0:
         settings = settings_from(config, data_dir, **flags | {"port": bound_port(listener)})

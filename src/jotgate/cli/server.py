@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from jotgate.cli.connection import Connection
+
 _DRAIN_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 65  # longer than balancers and guards keep an idle connection
 
@@ -42,7 +44,7 @@ async def run_until_told(
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -1,0 +1,69 @@
+"""Connections that nobody may hold for nothing: a request's head must come in time, and there is room for many.
+
+    a connection                                      is closed after
+    ------------                                      ---------------
+    new, and no whole head of a request has come      30 s
+    answered, and no whole head of the next has come  95 s; without any byte of it uvicorn closes it after 65 s
+    with a request that is being served               never: bodies and answers have limits of their own
+
+Open files are what an attacker who holds connections uses up: as many as we may have, up to 65,536, are allowed.
+"""
+
+import asyncio
+import resource
+from contextlib import suppress
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_SECONDS = 30.0
+_FILES = 65_536
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's own, but for a deadline of every request's head."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Somebody came."""
+        super().connection_made(transport)
+        self._expect_head(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Somebody left."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        """A request has begun."""
+        self._head_came()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """It was answered."""
+        super().on_response_complete()
+        if self.cycle.response_complete:  # else the next one is being served already
+            self._expect_head(HEAD_SECONDS + self.timeout_keep_alive)
+
+    def _expect_head(self, seconds: float) -> None:
+        self._head_came()
+        self._late = self.loop.call_later(seconds, self.transport.abort)
+
+    def _head_came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def allow_many() -> None:
+    """Raise this process's own limit of open files as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files_for(soft, hard)
+    with suppress(ValueError, OSError):  # the system may have a lower limit that it does not tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def files_for(soft: int, hard: int) -> int:
+    """The limit that we want where these are set; never a lower one than there is."""
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    return soft if soft == resource.RLIM_INFINITY else max(soft, most)
