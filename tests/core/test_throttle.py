@@ -11,6 +11,7 @@ from jotgate.core.throttle import (
     ACCOUNT_TIER,
     NETWORK_TIER,
     PAIR_TIERS,
+    SITE_TIER,
     Limit,
     fail,
     limits_for,
@@ -172,6 +173,21 @@ def test_one_network_trying_many_accounts_is_slowed_down() -> None:
     assert table.waits("email new@example.com", "192.0.2.2", now=NOW) == 0
 
 
+def test_the_many_networks_of_one_ipv6_site_guess_as_slowly_as_one() -> None:
+    table = Table()
+    tried = 0
+    for number in range(10_000):
+        address = f"2001:db8:1:{number:x}::1"
+        if table.waits("email ada@example.com", address, now=NOW) == 0:
+            table.fails("email ada@example.com", address, now=NOW)
+            tried += 1
+
+    assert tried == SITE_TIER[0]
+    assert table.waits("email ada@example.com", "2001:db8:1:ffff::1", now=NOW) == SITE_TIER[1]
+    assert table.waits("email ada@example.com", "2001:db8:2:1::1", now=NOW) == 0
+    assert table.waits("email bob@example.com", "2001:db8:1:1::1", now=NOW) == 0
+
+
 def test_a_fraction_of_a_second_is_rounded_up() -> None:
     limit = Limit(b"k", 1, 0.3)
 
@@ -188,6 +204,18 @@ def test_keys_are_blinded_and_differ() -> None:
     assert len({limit.key for limit in limits}) == 5
     assert not any(b"ada" in limit.key or b"192" in limit.key for limit in limits)
     assert [(limit.burst, limit.seconds) for limit in limits] == [*PAIR_TIERS, NETWORK_TIER, ACCOUNT_TIER]
+
+
+@pytest.mark.parametrize("place", ["192.0.2.1", "", "/run/jotgate.sock"])
+def test_what_is_no_ipv6_network_has_no_site(place: str) -> None:
+    assert len(limits_for("email ada@example.com", place, blind=blind)) == 5
+
+
+def test_an_ipv6_network_counts_with_its_site_too() -> None:
+    limits = limits_for("email ada@example.com", "2001:db8:1:2::/64", blind=blind)
+
+    assert len({limit.key for limit in limits}) == 6
+    assert (limits[-1].burst, limits[-1].seconds, limits[-1].only_after) == (*SITE_TIER, None)
 
 
 # --- networks

@@ -7,10 +7,12 @@
     account and network    30               15 min            this is a machine: about 100 guesses a day
     network                30               2 s               an office behind one address still gets in
     account                100              30 s              many networks, one account
+    account and site       100              30 s              65,536 networks come with one IPv6 site (/48)
 
-The first three make the delay grow. The last one is asked only of a network that failed at this account within the last
-quarter of an hour: whoever comes from elsewhere, as the owner does, always has a first try, so that no number of
-strangers locks the owner out. What it costs: each address of a botnet has one guess in a quarter of an hour, not none.
+The first three make the delay grow. That of the account alone is asked only of a network that failed at this account
+within the last quarter of an hour: whoever comes from elsewhere, as the owner does, always has a first try, so that no
+number of strangers locks the owner out. What it costs: each address of a botnet has one guess in a quarter of an hour,
+not none. A site is no crowd of strangers: it is like one IPv4 address that many share.
 
 The number is the "theoretical arrival time": when everything that was counted has leaked away.
 """
@@ -23,6 +25,8 @@ from math import ceil
 PAIR_TIERS = ((5, 5.0), (10, 60.0), (30, 900.0))  # failures that are free, seconds for each one after
 NETWORK_TIER = (30, 2.0)
 ACCOUNT_TIER = (100, 30.0)
+SITE_TIER = (100, 30.0)
+_V6_SITE_BITS = 48  # what anybody can have for the asking (RFC 6177)
 _V6_NETWORK_BITS = 64  # what one customer gets at least: a single machine can use all of it
 
 
@@ -62,7 +66,9 @@ def limits_for(account: str, network: str, *, blind: Callable[[str], bytes]) -> 
     tiers = tuple(Limit(pair + bytes([tier]), *numbers) for tier, numbers in enumerate(PAIR_TIERS))
     by_network = Limit(blind(f"network {network}"), *NETWORK_TIER)
     by_account = Limit(blind(f"account {account}"), *ACCOUNT_TIER, only_after=tiers[-1].key)
-    return (*tiers, by_network, by_account)
+    limits = (*tiers, by_network, by_account)
+    site = _site(network)
+    return limits if site is None else (*limits, Limit(blind(f"site {site} {account}"), *SITE_TIER))
 
 
 def network(address: str) -> str:
@@ -76,3 +82,13 @@ def network(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(IPv6Network((parsed, _V6_NETWORK_BITS), strict=False))
+
+
+def _site(network: str) -> str | None:
+    """The /48 that an IPv6 network lies in; None: it is none."""
+    if "/" not in network:
+        return None
+    try:
+        return str(IPv6Network(network).supernet(new_prefix=_V6_SITE_BITS))
+    except ValueError:
+        return None
