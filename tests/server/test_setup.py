@@ -4,9 +4,10 @@ import re
 from html import unescape
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from jotgate.flows import setup
-from tests.server.issuing import PASSWORD, House, issuing
+from tests.server.issuing import PASSWORD, House, client, issuing
 
 pytestmark = pytest.mark.anyio
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -34,17 +35,29 @@ async def test_the_form_makes_the_administrator_once(house: House) -> None:
     form = {"token": token, "email": "Root@example.com", "password": PASSWORD}
 
     made = await house.http.post("/auth/setup", data=form)
-    done = await house.http.get(made.headers["location"])
+    done = await house.http.get(made.request.url.join(made.headers["location"]))
     again = await house.http.post("/auth/setup", data=form | {"email": "other@example.com"})
     root = await house.http.post("/auth/login", json={"email": "root@example.com", "password": PASSWORD})
     bearer = {"authorization": f"Bearer {root.json()['access_token']}"}
     listed = await house.http.get("/auth/admin/users", headers=bearer)
 
-    assert (made.status_code, made.headers["location"]) == (303, "/auth/setup?done")
+    assert (made.status_code, made.headers["location"]) == (303, "?done")
     assert "administrator was created" in done.text
     assert again.status_code == 422
     assert "was used" in again.text
     assert [user["email"] for user in listed.json()["users"]] == ["root@example.com"]
+
+
+@pytest.mark.parametrize("base", ["/über uns", "//evil.example.com", "/a/b"])
+async def test_wherever_it_is_mounted_the_form_leads_back_to_where_it_stood(house: House, base: str) -> None:
+    async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+        await house.app({**scope, "root_path": base, "path": base + scope["path"]}, receive, send)
+
+    token = await setup.make(house.env)
+    async with client(mounted) as http:
+        made = await http.post("/auth/setup", data={"token": token, "email": "root@example.com", "password": PASSWORD})
+
+    assert (made.status_code, made.headers["location"]) == (303, "?done")
 
 
 async def test_json_does_the_same(house: House) -> None:

@@ -73,7 +73,7 @@ async def submit(gate: Gate, request: Request) -> Reply:
         await _create(gate, shaped(given, SetupBody))
     except JotgateError as error:
         return _again(gate, given, error)
-    return see_other(f"{request.base}{request.path}?done")
+    return see_other("?done")  # this same address, whatever it is to the browser
 
 
 async def _create(gate: Gate, body: SetupBody) -> User:
