@@ -36,15 +36,18 @@ def application(settings: Settings, env: Env | None = None) -> Application:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Env]:
-    """Open the database, bring it up to date, unseal the keys; and give all of it back. Raises `StartError`."""
+async def opened(settings: Settings, *, upkeep: bool = True) -> AsyncIterator[Env]:
+    """Open the database, bring it up to date, unseal the keys; and give all of it back. Raises `StartError`.
+
+    `upkeep`: make, promote and retire keys as the settings say; a command leaves that to its server.
+    """
     secrets = find_secrets(settings)
     store = open_store(settings.database_path or ":memory:")
     hasher = HashingPool()
     try:
         await migrate.migrate(store, now=int(time.time()), entropy=os.urandom)
         env = env_on(store, settings, secrets=secrets, hasher=hasher)
-        await keys.load(env)
+        await keys.load(env, upkeep=upkeep)
         yield env
     finally:
         await hasher.close()

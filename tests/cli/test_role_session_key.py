@@ -1,5 +1,7 @@
 """`jotgate role`, `session`, `key`, `secret`, `migrate`."""
 
+import pytest
+
 from jotgate import datadir
 from tests.cli.terminal import Terminal
 
@@ -76,6 +78,29 @@ def test_a_revoked_key_is_gone_and_another_signs(terminal: Terminal) -> None:
     keys = {key["kid"]: key["state"] for key in terminal.json("key", "list")}
     assert stolen not in keys
     assert "signing" in keys.values()
+
+
+@pytest.mark.parametrize(
+    ("servers", "commands"), [({"ALGORITHM": "RS256"}, {}), ({"PROFILE": "classic"}, {}), ({}, {"PROFILE": "classic"})]
+)
+def test_a_command_with_other_settings_than_the_server_leaves_its_keys_alone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, servers: dict[str, str], commands: dict[str, str]
+) -> None:
+    def under(settings: dict[str, str]) -> None:
+        for name in ("ALGORITHM", "PROFILE"):
+            monkeypatch.delenv(f"JOTGATE_{name}", raising=False)
+        for name, value in settings.items():
+            monkeypatch.setenv(f"JOTGATE_{name}", value)
+
+    under(servers)
+    before = terminal.json("key", "list")
+
+    under(commands)
+    for command in ("user list", "key rotate --at-once", f"key revoke {before[0]['kid']} --yes", "role set clerk a:b"):
+        terminal.run(*command.split())
+
+    under(servers)
+    assert terminal.json("key", "list") == before
 
 
 def test_an_unknown_key_cannot_be_revoked(terminal: Terminal) -> None:

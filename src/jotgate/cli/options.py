@@ -56,7 +56,7 @@ def on_database(work: Callable[Concatenate[Env, _P], Awaitable[None]]) -> Callab
     @wraps(work)
     def command(*args: _P.args, config: Path | None, data_dir: str | None, **kwargs: _P.kwargs) -> None:  # type: ignore[valid-type]
         async def run() -> None:
-            async with opened(settings_here(config, data_dir)) as env:
+            async with opened(settings_here(config, data_dir), upkeep=False) as env:
                 await work(env, *args, **kwargs)
 
         os.umask(0o077)

@@ -42,7 +42,7 @@ def rotate(*, config: Path | None, data_dir: str | None) -> None:
 
 
 async def _rotate(settings: Settings) -> int:
-    async with opened(settings) as env:
+    async with opened(settings, upkeep=False) as env:
         wrapped = await keys.secret_rotate(
             env, actor=ACTOR
         )  # what was interrupted ends here, before its secret is gone

@@ -113,7 +113,7 @@ def _readable(claims: dict[str, object]) -> dict[str, object]:
 
 
 async def _verify_here(settings: Settings, token: str, audience: str | None) -> dict[str, object]:
-    async with opened(settings) as env:
+    async with opened(settings, upkeep=False) as env:
         expect = jwt.Expect(issuer=env.issuer, audience=audience or env.policy.audience[0])
         claims = jwt.decode(token, env.keyring.current.public, expect, now=int(time.time()))
         if claims.sid is not None and not await sessions.is_open(env, claims.sid):

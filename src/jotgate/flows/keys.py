@@ -40,9 +40,13 @@ _Change = keyring.Change | Lengthen
 # --- at the start and now and then
 
 
-async def load(env: Env) -> None:
-    """At the start: see that the secret fits, make what is missing, open the keys. Raises `StartError`."""
-    await tick(env)
+async def load(env: Env, *, upkeep: bool = True) -> None:
+    """At the start: see that the secret fits, make what is missing, open the keys. Raises `StartError`.
+
+    Without `upkeep` keys that are there stay as they are: a command beside a server may have other settings than it.
+    """
+    if upkeep or await keys.secret_check(env.store.read()) is None:
+        await tick(env)
     await _open(env)
 
 
@@ -95,6 +99,7 @@ async def rotate(env: Env, *, at_once: bool = False, actor: str | None = None) -
     now = int(env.clock())
     async with env.store.begin() as tx:
         await keys.bump(tx)
+        await _see_that_they_are_ours(env, tx)
         nexts = [key for key in keyring.published(await keys.signing(tx)) if state(key) == "next"]
         if not nexts:
             raise Refused("there is no next key")
@@ -117,6 +122,7 @@ async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
     now = int(env.clock())
     async with env.store.begin() as tx:
         await keys.bump(tx)
+        await _see_that_they_are_ours(env, tx)
         key = {key.kid: key for key in keyring.published(await keys.signing(tx))}.get(kid)
         if key is None:
             raise NotFound("no such key is published")
@@ -126,6 +132,16 @@ async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
         await audit.append(tx, "key_revoked", now=now, actor=actor, detail=kid)
     await _open(env)
     await sequence(env)
+
+
+async def _see_that_they_are_ours(env: Env, tx: Tx) -> None:
+    """A server has made keys by its settings: who has others would replace them all. Raises `Refused`."""
+    found = {key.alg for key in keyring.published(await keys.signing(tx))}
+    if found and env.policy.algorithm not in found:
+        raise Refused(
+            f"the keys here are for {' '.join(sorted(found))}, and ALGORITHM is {env.policy.algorithm}: "
+            "give this command the settings of the server"
+        )
 
 
 async def secret_rotate(env: Env, master: bytes | None = None, *, actor: str | None = None) -> int:
@@ -262,6 +278,11 @@ def _public(key: Key) -> str:
 
 def _shared(env: Env) -> Key:
     """The key that is guards' too. Raises `StartError`."""
+    if not env.policy.symmetric:
+        raise StartError(
+            f"the keys here are for a shared secret, and ALGORITHM is {env.policy.algorithm}: "
+            "give this command the settings of the server"
+        )
     try:
         return jwk.from_private_bytes(env.policy.algorithm, None, env.keyring.secrets.hs256 or b"")
     except KeyRefused as error:
