@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _LOOK_SECONDS = 0.2  # between looks whether the file is still there
-_CHECKPOINT_CHANGES = 1000  # rows changed, each a page or a few
+_CHECKPOINT_CHANGES = 4000  # rows changed, each a page or a few; writers queue for the end of each copying
 
 
 def open_store(path: str | Path, *, patience_seconds: float = 5.0) -> "SqliteStore":
