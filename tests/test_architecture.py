@@ -46,7 +46,7 @@ FLOORS = {
     "__main__": {"cli"},
 }
 # within these floors, the only modules that siblings may import
-SHARED = {"flows": {"env", "mint"}, "store": {"ports", "sqlite_file", "sqlite_wal"}}
+SHARED = {"flows": {"env", "mint", "vault"}, "store": {"ports", "sqlite_file", "sqlite_wal"}}
 
 # module -> imports inside its functions, each with its reason
 LAZY: dict[str, dict[str, str]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jotgate.errors import SecretMismatch
-from jotgate.flows import keys
+from jotgate.flows import keys, secret
 from jotgate.flows.env import Secrets
 from jotgate.store import keys as rows
 from tests.flows.test_keys import accepts, states
@@ -41,7 +41,7 @@ async def test_everything_is_wrapped_anew_under_another_secret(path: Path) -> No
         pair = await world.login()
         await keys.rotate(world.env, at_once=True)
 
-        assert await keys.secret_rotate(world.env, OTHER, actor="root") == 4
+        assert await secret.rotate(world.env, OTHER, actor="root") == 4
         assert (await world.events())[-1] == "secret_rotated"
         assert await world.refresh(pair)
 
@@ -63,7 +63,7 @@ async def test_a_previous_secret_opens_until_it_is_rotated_away(path: Path) -> N
         pass
 
     async with open_world(path, secrets=Secrets(OTHER, (MASTER,))) as world:
-        await keys.secret_rotate(world.env)
+        await secret.rotate(world.env)
     async with open_world(path, secrets=Secrets(OTHER)) as world:
         await keys.rotate(world.env, at_once=True)
 
@@ -72,7 +72,7 @@ async def test_a_running_server_finds_the_secret_that_an_operator_changed(path: 
     lying = [Secrets(MASTER)]
     async with open_world(path, find=lambda: lying[0]) as running, open_world(path) as operator:
         lying[0] = Secrets(OTHER, (MASTER,))
-        await keys.secret_rotate(operator.env, OTHER)
+        await secret.rotate(operator.env, OTHER)
 
         await keys.reload(running.env)
 
@@ -85,7 +85,7 @@ async def test_who_has_the_old_secret_adds_nothing_after_the_change(path: Path) 
     async with open_world(path) as old, open_world(path) as new:
         await new.add()
         pair = await new.login()
-        await keys.secret_rotate(new.env, OTHER)
+        await secret.rotate(new.env, OTHER)
 
         with pytest.raises(SecretMismatch):
             await keys.reload(old.env)

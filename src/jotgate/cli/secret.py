@@ -17,7 +17,7 @@ import click
 from jotgate import datadir
 from jotgate.assemble import opened
 from jotgate.cli.options import ACTOR, settings_here, where
-from jotgate.flows import keys
+from jotgate.flows import secret
 from jotgate.settings import Settings
 
 
@@ -43,9 +43,8 @@ def rotate(*, config: Path | None, data_dir: str | None) -> None:
 
 async def _rotate(settings: Settings) -> int:
     async with opened(settings, upkeep=False) as env:
-        wrapped = await keys.secret_rotate(
-            env, actor=ACTOR
-        )  # what was interrupted ends here, before its secret is gone
+        # What was interrupted ends here, before its secret is gone.
+        wrapped = await secret.rotate(env, actor=ACTOR)
         if settings.secret is None:
-            wrapped = await keys.secret_rotate(env, datadir.renew_master(settings.data_dir), actor=ACTOR)
+            wrapped = await secret.rotate(env, datadir.renew_master(settings.data_dir), actor=ACTOR)
         return wrapped

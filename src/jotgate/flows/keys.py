@@ -1,30 +1,28 @@
-"""Keys: open the stored ones, make new ones when they are due, rotate, revoke, wrap them anew under another secret.
+"""Keys: make new ones when they are due, rotate, revoke, take the stored ones into use.
 
-Everything in one database is sealed under one master secret: the one that opens `secret_check`, be it our first or a
-previous one. `secret_rotate` wraps all of it anew in one transaction. Whoever changes a key bumps the version; every
-process looks at the version and opens the keys again when it differs.
+Whoever changes a key bumps the version; every process looks at the version and opens the keys again when it differs.
+What seals them is the business of `vault`.
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import assert_type
 
 from jotgate.core import keyring
 from jotgate.core.feed import key_revoked
-from jotgate.core.keyring import Forget, Keyring, Promote, Publish, Retire
+from jotgate.core.keyring import Forget, Promote, Publish, Retire
 from jotgate.core.model import StoredKey, StoredMacKey
 from jotgate.core.policy import is_symmetric
-from jotgate.core.refresh_token import MAC_KEY_BYTES, MacKey
-from jotgate.errors import KeyRefused, NotFound, Refused, SecretMismatch, StartError
-from jotgate.flows.env import Env, Secrets, sequence
-from jotgate.jose import jwk, jwks, strictjson
+from jotgate.core.refresh_token import MAC_KEY_BYTES
+from jotgate.errors import NotFound, Refused
+from jotgate.flows import vault
+from jotgate.flows.env import Env, sequence
+from jotgate.jose import jwk
 from jotgate.jose.jwk import Key
 from jotgate.jose.keygen import new_key
 from jotgate.store import audit, feed, keys
 from jotgate.store.ports import Tx
 
-_SIGNING, _MAC, _CHECK = "signing key", "MAC key", "check"
 _MAC_ID_BYTES = 4
 
 
@@ -47,13 +45,13 @@ async def load(env: Env, *, upkeep: bool = True) -> None:
     """
     if upkeep or await keys.secret_check(env.store.read()) is None:
         await tick(env)
-    await _open(env)
+    await vault.open_keys(env)
 
 
 async def reload(env: Env) -> None:
     """Open the keys again if another process changed them."""
     if await keys.version(env.store.read()) != env.keyring.loaded_version:
-        await _open(env)
+        await vault.open_keys(env)
 
 
 async def tick(env: Env) -> None:
@@ -68,7 +66,7 @@ async def tick(env: Env) -> None:
     async with env.store.begin() as tx:
         await keys.bump(tx)
         await _bring_up_to_date(env, tx, ready=ready, now=now)
-    await _open(env)
+    await vault.open_keys(env)
 
 
 # --- by an operator
@@ -92,10 +90,7 @@ def state(key: StoredKey) -> str:
 
 async def rotate(env: Env, *, at_once: bool = False, actor: str | None = None) -> str:
     """The next key signs from now on; its `kid`. Raises `Refused` before guards can all have it, unless `at_once`."""
-    if env.policy.symmetric:
-        raise Refused(
-            f"{env.policy.algorithm} has one key, its secret: set another HS256_SECRET here and at the guards"
-        )
+    _see_that_keys_are_in_pairs(env)
     now = int(env.clock())
     async with env.store.begin() as tx:
         await keys.bump(tx)
@@ -109,16 +104,13 @@ async def rotate(env: Env, *, at_once: bool = False, actor: str | None = None) -
         await _apply(env, tx, Promote(successor.kid), ready=[], now=now)
         await _bring_up_to_date(env, tx, ready=[], now=now)
         await audit.append(tx, "key_rotated", now=now, actor=actor, detail=successor.kid)
-    await _open(env)
+    await vault.open_keys(env)
     return successor.kid
 
 
 async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
     """The key is stolen: nothing that it signed counts any more, and guards are told. Raises `NotFound`, `Refused`."""
-    if env.policy.symmetric:
-        raise Refused(
-            f"{env.policy.algorithm} has one key, its secret: set another HS256_SECRET here and at the guards"
-        )
+    _see_that_keys_are_in_pairs(env)
     now = int(env.clock())
     async with env.store.begin() as tx:
         await keys.bump(tx)
@@ -130,8 +122,15 @@ async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
         await _bring_up_to_date(env, tx, ready=[], now=now)
         await feed.append(tx, (key_revoked(env.issuer, kid, now=now),))
         await audit.append(tx, "key_revoked", now=now, actor=actor, detail=kid)
-    await _open(env)
+    await vault.open_keys(env)
     await sequence(env)
+
+
+def _see_that_keys_are_in_pairs(env: Env) -> None:
+    if env.policy.symmetric:
+        raise Refused(
+            f"{env.policy.algorithm} has one key, its secret: set another HS256_SECRET here and at the guards"
+        )
 
 
 async def _see_that_they_are_ours(env: Env, tx: Tx) -> None:
@@ -144,35 +143,13 @@ async def _see_that_they_are_ours(env: Env, tx: Tx) -> None:
         )
 
 
-async def secret_rotate(env: Env, master: bytes | None = None, *, actor: str | None = None) -> int:
-    """Wrap everything anew under `master`, or the secret of the settings, all or nothing; how many keys there are."""
-    secrets = env.keyring.secrets
-    new = master or secrets.master
-    async with env.store.begin() as tx:
-        await keys.bump(tx)
-        old = await _master(env, tx)
-        sealed = [key for key in await keys.signing(tx) if key.sealed]
-        for key in sealed:
-            plain = keyring.unseal(old, key.sealed, kind=_SIGNING, name=key.kid)
-            await keys.put_signing(tx, replace(key, sealed=_seal(env, new, plain, kind=_SIGNING, name=key.kid)))
-        macs = await keys.macs(tx)
-        for mac in macs:
-            plain = keyring.unseal(old, mac.sealed, kind=_MAC, name=str(mac.id))
-            await keys.put_mac(tx, replace(mac, sealed=_seal(env, new, plain, kind=_MAC, name=str(mac.id))))
-        await keys.set_secret_check(tx, _seal(env, new, b"", kind=_CHECK, name=_CHECK))
-        await audit.append(tx, "secret_rotated", now=int(env.clock()), actor=actor)
-    env.keyring.secrets = Secrets(new, (secrets.master, *secrets.previous), secrets.hs256)
-    await _open(env)
-    return len(sealed) + len(macs)
-
-
 # --- what is due
 
 
 async def _due(env: Env, tx: Tx, *, now: int) -> tuple[_Change, ...]:
     stored = await keys.signing(tx)
     current = keyring.signing([key for key in stored if is_symmetric(key.alg) is env.policy.symmetric])
-    if env.policy.symmetric and current is not None and current.public != _public(_shared(env)):
+    if env.policy.symmetric and current is not None and current.public != vault.public_text(vault.shared(env)):
         return (Publish(env.policy.algorithm, sign=True),)  # the secret is another one, or for another algorithm
     if current is not None and current.longest_ttl < env.policy.access_ttl:
         return (Lengthen(current.kid),)
@@ -181,7 +158,7 @@ async def _due(env: Env, tx: Tx, *, now: int) -> tuple[_Change, ...]:
 
 async def _bring_up_to_date(env: Env, tx: Tx, *, ready: list[Key], now: int) -> None:
     """Everything that is due; `ready` are new keys to use."""
-    await _master(env, tx)
+    await vault.master_of(env, tx)
     if not await keys.macs(tx):
         await _first_mac(env, tx, now=now)
     while changes := await _due(env, tx, now=now):
@@ -213,18 +190,18 @@ async def _apply(env: Env, tx: Tx, change: _Change, *, ready: list[Key], now: in
 
 async def _publish(env: Env, tx: Tx, change: Publish, *, ready: list[Key], now: int, signs_from: int) -> None:
     if env.policy.symmetric:
-        key, sealed = _shared(env), b""
+        key, sealed = vault.shared(env), b""
         for other in await keys.signing(tx):  # guards changed to the new secret: tokens under the old one are dead
             if is_symmetric(other.alg):
                 await keys.remove_signing(tx, other.kid)
     else:
         key = ready.pop() if ready else new_key(change.alg)
-        master = await _master(env, tx)
-        sealed = _seal(env, master, jwk.to_private_bytes(key), kind=_SIGNING, name=key.kid)
+        master = await vault.master_of(env, tx)
+        sealed = vault.seal(env, master, jwk.to_private_bytes(key), kind=vault.SIGNING, name=key.kid)
     stored = StoredKey(
         kid=key.kid,
         alg=key.alg,
-        public=_public(key),
+        public=vault.public_text(key),
         sealed=sealed,
         created_at=now,
         published_at=now,
@@ -235,84 +212,7 @@ async def _publish(env: Env, tx: Tx, change: Publish, *, ready: list[Key], now: 
 
 
 async def _first_mac(env: Env, tx: Tx, *, now: int) -> None:
-    master = await _master(env, tx)
+    master = await vault.master_of(env, tx)
     number = int.from_bytes(env.entropy(_MAC_ID_BYTES))
-    sealed = _seal(env, master, env.entropy(MAC_KEY_BYTES), kind=_MAC, name=str(number))
+    sealed = vault.seal(env, master, env.entropy(MAC_KEY_BYTES), kind=vault.MAC, name=str(number))
     await keys.put_mac(tx, StoredMacKey(number, sealed, now))
-
-
-# --- opening and sealing
-
-
-async def _open(env: Env) -> None:
-    """Take the stored keys into use. Raises `SecretMismatch`, `StartError`; then those in use stay."""
-    tx = env.store.read()
-    version = await keys.version(tx)  # first: what changes after it is seen by the next look
-    stored = keyring.published(await keys.signing(tx))
-    master = _opener(env, await keys.secret_check(tx))
-    macs = await keys.macs(tx)
-    signing = keyring.signing(stored)
-    if signing is None or not macs:
-        raise StartError("another process with other settings is changing the keys of this database")
-    opened = {mac.id: keyring.unseal(master, mac.sealed, kind=_MAC, name=str(mac.id)) for mac in macs}
-    private = _shared(env) if is_symmetric(signing.alg) else _private(master, signing)
-    public = jwks.of(private) if is_symmetric(signing.alg) else jwks.of(*(jwk.parse(key.public) for key in stored))
-    current = max((mac for mac in macs if mac.retired_at is None), key=lambda mac: (mac.created_at, mac.id))
-    ring = Keyring(
-        signing=private,
-        public=public,
-        macs={number: MacKey(number, secret) for number, secret in opened.items()},
-        mac_current=current.id,
-        version=version,
-    )
-    env.keyring.replace(ring, longest_ttl=keyring.longest_ttl(stored, env.policy))
-
-
-def _private(master: bytes, key: StoredKey) -> Key:
-    return jwk.from_private_bytes(key.alg, key.kid, keyring.unseal(master, key.sealed, kind=_SIGNING, name=key.kid))
-
-
-def _public(key: Key) -> str:
-    return strictjson.dumps(jwk.export_public(key)).decode()
-
-
-def _shared(env: Env) -> Key:
-    """The key that is guards' too. Raises `StartError`."""
-    if not env.policy.symmetric:
-        raise StartError(
-            f"the keys here are for a shared secret, and ALGORITHM is {env.policy.algorithm}: "
-            "give this command the settings of the server"
-        )
-    try:
-        return jwk.from_private_bytes(env.policy.algorithm, None, env.keyring.secrets.hs256 or b"")
-    except KeyRefused as error:
-        raise StartError(f"HS256_SECRET is no secret for {env.policy.algorithm}: {error.detail}") from None
-
-
-async def _master(env: Env, tx: Tx) -> bytes:
-    """The master secret that this database is sealed under; a new database takes ours. Raises `SecretMismatch`."""
-    check = await keys.secret_check(tx)
-    if check is None:
-        check = _seal(env, env.keyring.secrets.master, b"", kind=_CHECK, name=_CHECK)
-        await keys.set_secret_check(tx, check)
-    return _opener(env, check)
-
-
-def _opener(env: Env, check: bytes | None) -> bytes:
-    """The secret that opens it; an operator may have changed it meanwhile. Raises `SecretMismatch`."""
-    master = _fitting(env.keyring.secrets, check) or _fitting(env.keyring.look_again(), check)
-    if master is None:
-        raise SecretMismatch("the master secret does not open this database: give the one that it was made with")
-    return master
-
-
-def _fitting(secrets: Secrets, check: bytes | None) -> bytes | None:
-    for master in (secrets.master, *secrets.previous):
-        with suppress(SecretMismatch):
-            keyring.unseal(master, check or b"", kind=_CHECK, name=_CHECK)
-            return master
-    return None
-
-
-def _seal(env: Env, master: bytes, plain: bytes, *, kind: str, name: str) -> bytes:
-    return keyring.seal(master, plain, kind=kind, name=name, nonce=env.entropy(keyring.NONCE_BYTES))
