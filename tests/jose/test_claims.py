@@ -178,6 +178,16 @@ def test_control_characters_in_sub_are_refused(sub: str) -> None:
         claims.read(strictjson.dumps(members(sub=sub)))
 
 
+@pytest.mark.parametrize("name", ["sub", "scope"])
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0)])
+def test_control_characters_are_refused_raw_and_escaped(name: str, code: int) -> None:
+    good = claims.write(msgspec.structs.replace(CLAIMS, **{name: "a@b"}))
+
+    for spelling in (chr(code), f"\\u{code:04x}", f"\\u{code:04X}"):
+        with pytest.raises(Malformed):
+            claims.read(good.replace(b"a@b", b"a" + spelling.encode() + b"b"))
+
+
 @pytest.mark.parametrize("sub", ["a", " ", "Zoë", "名前", "a\u00a0b", "a\u200db", "😀", "a b", '"', "\\", "x" * 2000])
 def test_other_characters_in_sub_are_not(sub: str) -> None:
     assert claims.read(strictjson.dumps(members(sub=sub))).sub == sub
