@@ -27,6 +27,7 @@ from tests.live.process import Server, free_port, serving
 
 SERVER_CORE, LOAD_CORE, BOTH = "0", "1", "0,1"
 CONNECTIONS = 32
+CLIENTS = 5  # that log in at once, for each thread of the hashing pool
 REFRESHES_A_SECOND, SHARE_OF_ARGON2 = 3000, 0.9
 PASSWORD = "correct horse battery staple"
 
@@ -114,10 +115,10 @@ def _raw_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
 
 
 def _logins(task: str, cores: str, *, seconds: float, rounds: int) -> list[Row]:
-    """As many clients as hashing has threads and one more, so that no thread waits for work."""
+    """More clients than hashing has threads, so that no thread waits for work."""
     threads = len(cores.split(","))
     with _jotgate(cores) as server:
-        emails = [_register(server, at) for at in range(threads + 1)]
+        emails = [_register(server, at) for at in range(CLIENTS * threads)]
         bodies = [json.dumps({"email": email, "password": PASSWORD}) for email in emails]
         job = Job(server.port, "/auth/login", bodies, _networks(len(bodies)), seconds=1)
         contestants = {"jotgate": _player(job, _served_by(server)), "Argon2id alone": _argon2_player(cores, threads)}

@@ -19,6 +19,7 @@ The number is the "theoretical arrival time": when everything that was counted h
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 
@@ -71,6 +72,7 @@ def limits_for(account: str, network: str, *, blind: Callable[[str], bytes]) -> 
     return limits if site is None else (*limits, Limit(blind(f"site {site} {account}"), *SITE_TIER))
 
 
+@lru_cache(maxsize=4096)
 def network(address: str) -> str:
     """Who counts as one: an IPv4 address, or the /64 of an IPv6 address; text that is neither stands for itself."""
     try:

@@ -121,7 +121,7 @@ class Wal:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - with each durable commit, and at a third of the cost
     except OSError:
         return None
     return status.st_dev, status.st_ino
