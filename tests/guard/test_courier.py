@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from jotgate.errors import KeysUnavailable
+from jotgate.guard import courier as courier_module
 from jotgate.guard.courier import Courier, Errand, _after_fork, courier
 from jotgate.guard.known import NeedKeys, Status
 from jotgate.jose import jwks, new_key
@@ -152,6 +153,21 @@ def test_the_age_of_the_news_is_that_of_the_last_answer(working: Courier) -> Non
     assert working.news_age(now=time.monotonic() + 1000) > 900
 
 
+def is_stopped(who: Courier) -> bool:
+    return who._stopped
+
+
+def test_a_guard_may_be_collected_while_another_one_is_made(issuer: StandIn) -> None:
+    made = courier(errand(issuer))
+
+    with courier_module._lock:  # the garbage collector may come at any point, in this very thread
+        made.release()
+        assert not is_stopped(made)
+    courier(errand(issuer, poll_seconds=None)).release()
+
+    assert is_stopped(made)
+
+
 def test_guards_of_one_issuer_share_a_courier(issuer: StandIn) -> None:
     first, second, other = courier(errand(issuer)), courier(errand(issuer)), courier(errand(issuer, poll_seconds=None))
 
@@ -159,9 +175,9 @@ def test_guards_of_one_issuer_share_a_courier(issuer: StandIn) -> None:
     assert first is not other
     arrive(first)
     first.release()
-    assert not first._stopped.is_set()
+    assert not is_stopped(first)
     second.release()
-    assert first._stopped.is_set()
+    assert is_stopped(first)
     assert courier(errand(issuer)) is not first
     courier(errand(issuer)).release()
     courier(errand(issuer)).release()
@@ -183,6 +199,22 @@ def test_the_last_release_ends_the_thread(issuer: StandIn) -> None:
     made.look(now=time.monotonic())
     assert made._thread is None
     assert len(issuer.asked) == before
+
+
+def test_hanging_up_on_a_waiting_issuer_is_no_failure_to_report(
+    issuer: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = courier(errand(issuer))
+    arrive(made)
+    thread = made._thread
+    assert thread is not None
+    wait_for(lambda: issuer.asked[-1].endswith("&wait=5"))
+
+    made.release()
+
+    thread.join(10)
+    assert not thread.is_alive()
+    assert caplog.records == []
 
 
 def test_many_first_looks_start_one_thread(issuer: StandIn, working: Courier) -> None:

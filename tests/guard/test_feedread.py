@@ -27,6 +27,7 @@ def reading(issuer: StandIn) -> Iterator[Reading]:
     made = Reading(issuer)
     yield made
     made.feed.close()
+    made.feed.line.close()
 
 
 def knows(reader: FeedRead, standin: StandIn, kind: str, name: str) -> bool:
@@ -109,11 +110,23 @@ def test_the_token_for_the_feed_is_sent(issuer: StandIn) -> None:
     assert issuer.authorizations == ["Bearer opensesame"]
 
 
-def test_an_issuer_without_a_feed_is_asked_rarely(issuer: StandIn, reading: Reading) -> None:
+def test_an_issuer_without_a_feed_is_asked_once_a_minute(issuer: StandIn, reading: Reading) -> None:
     issuer.feed_answer = (404, {}, b"")
 
-    assert reading.feed.ask() == 600
+    assert reading.feed.ask() == 60
     assert (reading.feed.state, reading.feed.first.done(), reading.feed.known_at) == ("absent", True, None)
+
+
+def test_a_feed_that_comes_after_all_is_read(issuer: StandIn, reading: Reading) -> None:
+    issuer.feed_answer = (404, {}, b"")
+    reading.feed.ask()
+    issuer.feed_answer = None
+    issuer.revoke("sid", "s1")
+
+    reading.feed.read(now=time.monotonic() + 60)
+
+    assert knows(reading.feed, issuer, "sid", "s1")
+    assert reading.feed.state == "open"
 
 
 def test_a_feed_that_was_there_is_missed(issuer: StandIn, reading: Reading) -> None:
@@ -133,10 +146,10 @@ def test_pages_without_end_and_entries_are_asked_for_slowly(issuer: StandIn, rea
 def test_it_is_asked_when_it_is_time(issuer: StandIn, reading: Reading) -> None:
     issuer.feed_answer = (404, {}, b"")
 
-    for later in (0, 1, 500):
-        assert reading.feed.read(now=time.monotonic() + later) == pytest.approx(600, abs=20)
+    for later in (0, 1, 40):
+        assert reading.feed.read(now=time.monotonic() + later) == pytest.approx(60, abs=20)
     assert issuer.feed_asked == 1
-    reading.feed.read(now=time.monotonic() + 600)
+    reading.feed.read(now=time.monotonic() + 60)
 
     assert issuer.feed_asked == 2
 

@@ -9,16 +9,21 @@
     the last guard is closed    the thread ends
 
 Guards of one issuer share a courier.
+
+A guard that nobody holds any more is released by the garbage collector, which may come at any point, also while this
+very thread holds a lock: what `release` does takes none that it would have to wait for.
 """
 
 import math
 import os
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Event, Lock, Thread
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,6 +36,7 @@ from jotgate.guard.revoked import Revoked
 from jotgate.jose.jws import Keys
 
 FIRST_NEWS_SECONDS: Final = 2.0
+_LONGEST_PAUSE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class Courier:
             else FeedRead(issuer, token=errand.feed_token, poll_seconds=errand.poll_seconds, changed=self._news)
         )
         self._lock = Lock()
-        self._stopped = Event()
+        self._stopped = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: Thread | None = None
         self._started_at = math.inf
         _alive.add(self)
@@ -118,14 +125,20 @@ class Courier:
 
     def release(self) -> None:
         """Stop, once no guard needs it any more."""
-        if _dismissed(self):
-            self._stopped.set()
-            if self._feed is not None:
-                self._feed.close()
+        _leaving.append(self)
+        _settle()
+
+    def stop(self) -> None:
+        """Let the thread end; it closes its connections itself."""
+        self._stopped = True
+        self._wake.put(None)
+        if self._feed is not None:
+            self._feed.close()
 
     def after_fork(self) -> None:
         """In the child: what ran, waited or was connected stayed with the parent."""
         self._lock = Lock()
+        self._wake = SimpleQueue()
         self._thread = None
         self._started_at = math.inf
         self._keys.after_fork()
@@ -135,7 +148,7 @@ class Courier:
 
     def _start(self, *, now: float) -> None:
         with self._lock:
-            if self._thread is not None or self._stopped.is_set():
+            if self._thread is not None or self._stopped:
                 return
             self._started_at = min(now, self._started_at)
             thread = Thread(target=self._work, name="jotgate-courier", daemon=True)
@@ -144,11 +157,14 @@ class Courier:
                 self._thread = thread
 
     def _work(self) -> None:
-        while not self._stopped.is_set():
+        while not self._stopped:
             pause = math.inf if self._given is not None else self._keys.renew(now=monotonic())
             if self._feed is not None:
                 pause = min(pause, self._feed.read(now=monotonic()))
-            self._stopped.wait(pause)
+            with suppress(Empty):
+                self._wake.get(timeout=min(pause, _LONGEST_PAUSE))
+        if self._feed is not None:
+            self._feed.line.close()
 
     def _restamp(self) -> None:
         self.stamp = object()
@@ -167,6 +183,7 @@ def _said(*problems: str) -> tuple[str, ...]:
 
 _alive: weakref.WeakSet[Courier] = weakref.WeakSet()
 _shared: dict[Errand, tuple[Courier, int]] = {}
+_leaving: deque[Courier] = deque()  # released, and not yet looked at
 _lock = Lock()
 
 
@@ -175,18 +192,28 @@ def courier(errand: Errand) -> Courier:
     with _lock:
         found, users = _shared.get(errand) or (Courier(errand), 0)
         _shared[errand] = (found, users + 1)
-        return found
+    _settle()
+    return found
 
 
-def _dismissed(who: Courier) -> bool:
-    with _lock:
-        for errand, (found, users) in tuple(_shared.items()):
-            if found is who and users > 1:
-                _shared[errand] = (found, users - 1)
-                return False
-            if found is who:
-                del _shared[errand]
-        return True
+def _settle() -> None:
+    """Stop those whom nobody needs any more. Whoever holds the lock does it for all when it is free again."""
+    while _leaving and _lock.acquire(blocking=False):
+        try:
+            while _leaving:
+                _dismiss(_leaving.popleft())
+        finally:
+            _lock.release()
+
+
+def _dismiss(who: Courier) -> None:
+    errand, users = next(((errand, users) for errand, (found, users) in _shared.items() if found is who), (None, 1))
+    if errand is not None and users > 1:
+        _shared[errand] = (who, users - 1)
+        return
+    if errand is not None:
+        del _shared[errand]
+    who.stop()
 
 
 def _after_fork() -> None:

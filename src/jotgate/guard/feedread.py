@@ -4,7 +4,7 @@ answer                       news         the next question
 -------------------------    ---------    ----------------------------------------------
 200, more to come            waiting      at once
 200, all of it               open         at once; in a second if it came too soon
-404, and never a page        absent       in 10 min: tokens end at `exp`
+404, and never a page        absent       in a minute: tokens end at `exp`
 anything else                failing      after a back-off; what is known stays
 """
 
@@ -23,7 +23,7 @@ from jotgate.wire import feed
 
 FEED_PATH: Final = "/revocations"
 ANSWER_SECONDS: Final = 10.0  # that an answer may take beyond its waiting
-NO_FEED_SECONDS: Final = 600.0
+NO_FEED_SECONDS: Final = 60.0  # the 404 may be that of a proxy whose issuer is not there yet
 HASTE_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 300.0
 
@@ -76,7 +76,7 @@ class FeedRead:
     def close(self) -> None:
         """Hang up for good."""
         self._closed = True
-        self.line.close()
+        self.line.interrupt()
 
     def after_fork(self) -> None:
         """The connection stayed with the parent; those who waited did too."""

@@ -75,20 +75,24 @@ class Line:
         return self.get(target, headers=headers, seconds=seconds, max_bytes=max_bytes)
 
     def close(self) -> None:
-        """Hang up for good."""
-        self._closed = True
+        """Hang up for good; a `get` that waits in another thread fails."""
+        self.interrupt()
         self.hang_up()
 
-    def hang_up(self) -> None:
-        """Close the connection; a `get` that waits for it in another thread fails."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        held = connection.sock
+    def interrupt(self) -> None:
+        """Let a `get` that waits in another thread fail, and no other begin; takes no lock. That thread hangs up."""
+        self._closed = True
+        connection = self._connection
+        held = None if connection is None else connection.sock
         if held is not None:
             with suppress(OSError):  # it may be closed already
                 socket.socket.shutdown(held, socket.SHUT_RDWR)
-        connection.close()
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _exchange(self, target: str, headers: Mapping[str, str], max_bytes: int) -> Fetched:
         connection = self._connection or self._open()
