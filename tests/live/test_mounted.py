@@ -4,6 +4,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,22 +41,56 @@ app.mount("/", jotgate.create_app())
 """
 
 
-@pytest.mark.parametrize("source", [STARLETTE, FASTAPI], ids=["starlette", "fastapi"])
+HOSTS = pytest.mark.parametrize("source", [STARLETTE, FASTAPI], ids=["starlette", "fastapi"])
+POLL_SECONDS = 25
+
+
+@HOSTS
 def test_the_whole_flow_works_mounted(tmp_path: Path, source: str) -> None:
-    place = Server(tmp_path)
-    (tmp_path / "host.py").write_text(source)
-    command = [sys.executable, "-m", "uvicorn", "host:app", "--port", str(place.port), "--log-level", "warning"]
-    with place.log.open("ab") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, env=place.environment, stdout=log, stderr=log)
-    try:
+    with _hosting(tmp_path, source) as (place, process):
         with place.api() as api:
-            _wait_until_there(api, process)
             _play(api)
-    finally:
         process.terminate()
         code = process.wait(20)
+
     assert code in {0, -signal.SIGTERM}, place.log.read_text()
     assert "Traceback" not in place.log.read_text()
+
+
+@HOSTS
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_waiting_guard_does_not_hold_up_the_end(tmp_path: Path, source: str, sign: signal.Signals) -> None:
+    with _hosting(tmp_path, source) as (place, process), place.api(timeout=60) as api, ThreadPoolExecutor(1) as beside:
+        start = api.get("/revocations").json["next"]
+        waiting = beside.submit(api.get, f"/revocations?after={start}&wait={POLL_SECONDS}")
+        with place.api() as other:
+            _until(lambda: b"\njotgate_feed_waiters 1.0\n" in other.get("/metrics").body)
+
+        told_at = time.monotonic()
+        process.send_signal(sign)
+        answer = waiting.result()
+        process.wait(60)
+        took = time.monotonic() - told_at
+
+    assert (answer.status, answer.json["entries"]) == (200, [])
+    assert took < POLL_SECONDS / 3, place.log.read_text()
+    assert "Traceback" not in place.log.read_text()
+
+
+@contextmanager
+def _hosting(home: Path, source: str) -> Iterator[tuple[Server, subprocess.Popen[bytes]]]:
+    """The application under uvicorn, there but the issuer not started yet."""
+    place = Server(home)
+    (home / "host.py").write_text(source)
+    command = [sys.executable, "-m", "uvicorn", "host:app", "--port", str(place.port), "--log-level", "warning"]
+    with place.log.open("ab") as log:
+        process = subprocess.Popen(command, cwd=home, env=place.environment, stdout=log, stderr=log)
+    try:
+        _until(lambda: _is_there(place, process))
+        yield place, process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _play(api: Api) -> None:
@@ -73,14 +110,17 @@ def _play(api: Api) -> None:
     assert api.get("/nowhere").status == 404
 
 
-def _wait_until_there(api: Api, process: subprocess.Popen[bytes]) -> None:
+def _is_there(place: Server, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, place.log.read_text()
+    try:
+        with place.api() as api:
+            return api.get("/hello").status == 200
+    except NoAnswerError:
+        return False
+
+
+def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        try:
-            api.get("/hello")
-        except NoAnswerError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the application did not start")
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)

@@ -163,34 +163,67 @@ async def test_what_nobody_expected_is_logged_with_where_it_happened(
 
 
 @pytest.fixture
-def handlers() -> Iterator[list[int]]:
-    """A server's own signal handlers, as uvicorn sets them."""
-    heard: list[int] = []
+def heard() -> Iterator[list[int]]:
+    """What a server's own signal handler hears, set as uvicorn does."""
+    numbers: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, _frame: object) -> None:
+        numbers.append(number)
+
     for number in before:
-        signal.signal(number, lambda number, _frame: heard.append(number))
-    yield heard
+        signal.signal(number, handle)
+    yield numbers
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-async def test_a_signal_answers_waiting_guards_before_the_server_stops(handlers: list[int]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("mounted", [False, True])
+async def test_a_signal_answers_waiting_guards_before_the_server_stops(
+    heard: list[int], number: signal.Signals, *, mounted: bool
+) -> None:
     async with issuing() as house:
-        server = Lifespan(house.app)
-        await server.say("startup")
+        server = None if mounted else Lifespan(house.app)
+        if server is not None:
+            await server.say("startup")
         start = (await house.http.get("/revocations")).json()["next"]
         waiting = asyncio.create_task(house.http.get("/revocations", params={"after": start, "wait": "25"}))
         await asyncio.sleep(0.05)
 
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         answer = await asyncio.wait_for(waiting, 10)
         ready = await house.http.get("/readyz")
-        await server.say("shutdown")
-        os.kill(os.getpid(), signal.SIGTERM)
+        if server is not None:
+            await server.say("shutdown")
+        os.kill(os.getpid(), number)
 
     assert answer.status_code == 200
     assert ready.status_code == 503
-    assert handlers == [signal.SIGTERM, signal.SIGTERM]  # the server heard it too, and has its handler back
+    assert heard == [number, number]  # the server heard it too
+
+
+async def test_stopped_it_gives_the_signals_back(heard: list[int], house: House) -> None:
+    servers = signal.getsignal(signal.SIGTERM)
+
+    for _ in range(3):
+        await house.app.start()
+        during = signal.getsignal(signal.SIGTERM)
+        await house.app.stop()
+        assert during is not servers
+
+    assert signal.getsignal(signal.SIGTERM) is servers
+
+
+def test_a_signal_after_the_event_loop_is_gone_is_the_servers_alone(heard: list[int]) -> None:
+    async def once() -> None:
+        async with issuing() as house:
+            await Application(house.env.policy, Opener(house.env)).start()  # and nobody stops it
+
+    asyncio.run(once())
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    assert heard == [signal.SIGTERM]
 
 
 async def test_event_loops_may_come_and_go(house: House, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """From start to stop: opens what the issuer stands on, keeps the work in the background going, and gives it all back.
 
     start    by the server's lifespan, or by the first request; a start that failed is tried again after a second
-    drain    when the process is told to stop: not ready, whoever waits for news is answered
+    drain    when the process is told to stop, however we were started: not ready, whoever waits for news is answered
     stop     by the lifespan: the work in the background ends, the database is closed
 
 An event loop that is not the one of the start means that the first one is gone (test clients make one for each
@@ -10,23 +10,18 @@ request): what was opened in it is left behind and opened anew.
 
 import asyncio
 import logging
-import signal
-import threading
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from types import FrameType
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 
 from starlette.types import Receive, Send
 
 from jotgate.errors import JotgateError
 from jotgate.flows.env import Env
-from jotgate.server import background
+from jotgate.server import background, signals
 from jotgate.server.gate import Gate
 
 _log = logging.getLogger("jotgate")
 _RETRY_SECONDS = 1.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Opener = Callable[[], AbstractAsyncContextManager[Env]]
 
 
@@ -41,7 +36,6 @@ class Lifetime:
         self._retry_at = 0.0
         self._stack = AsyncExitStack()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
-        self._handlers: dict[int, Any] = {}
 
     @property
     def started(self) -> bool:
@@ -64,6 +58,7 @@ class Lifetime:
 
     async def stop(self) -> None:
         """Calling twice is fine."""
+        signals.forget(self._told_to_stop)
         self.drain()
         for task in self._tasks:
             task.cancel()
@@ -81,10 +76,8 @@ class Lifetime:
         except JotgateError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._listen_for_signals()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._forget_signals()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -101,33 +94,10 @@ class Lifetime:
         self._stack = stack
         self._gate.open(env)
         self._tasks = background.begin(env)
+        signals.listen(self._told_to_stop)
 
-    def _listen_for_signals(self) -> None:
-        """Servers finish open requests before they end the lifespan, and a guard's wait is one: answer it right away.
-
-        Only where the server has a handler of its own, which is called as before.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            before = signal.getsignal(number)
-            if callable(before):
-                self._handlers[number] = before
-                signal.signal(number, _after(before, lambda: loop.call_soon_threadsafe(self.drain)))
-
-    def _forget_signals(self) -> None:
-        for number, before in self._handlers.items():
-            signal.signal(number, before)
-        self._handlers.clear()
-
-
-_Handler = Callable[[int, FrameType | None], Any]
-
-
-def _after(before: _Handler, first: Callable[[], object]) -> _Handler:
-    def handler(number: int, frame: FrameType | None) -> Any:
-        first()
-        return before(number, frame)
-
-    return handler
+    def _told_to_stop(self) -> None:
+        """In a signal handler, at any time."""
+        with suppress(RuntimeError):  # that event loop is closed, and nobody waits in it
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.drain)
