@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -67,3 +68,12 @@ def test_a_route_is_documented(path: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_is_documented(profile: str) -> None:
     assert f"`{profile}`" in DOCS
+
+
+@pytest.mark.parametrize("source", re.findall(r"```python\n(from typing .*?)```", DOCS, re.DOTALL))
+def test_an_example_is_a_program_that_works(source: str) -> None:
+    namespace: dict[str, Any] = {"__name__": "example"}
+
+    exec(compile(source, "example", "exec", dont_inherit=True), namespace)
+
+    assert "HTTPBearer" in namespace["app"].openapi()["components"]["securitySchemes"]
