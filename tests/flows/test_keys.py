@@ -329,3 +329,32 @@ async def test_a_token_error_is_what_a_foreign_token_gives(world: World) -> None
 
     with pytest.raises(TokenError):
         world.claims(pair)
+
+
+# --- a command beside a server
+
+
+async def test_a_command_with_other_settings_leaves_the_keys_alone(path: Path) -> None:
+    async with open_world(path) as server:
+        before = await keys.list_all(server.env)
+
+        async with open_world(path, algorithm="EdDSA", upkeep=False) as command:
+            for change in (keys.rotate(command.env, at_once=True), keys.revoke(command.env, before[0].kid)):
+                with pytest.raises(Refused, match="the settings of the server"):
+                    await change
+
+        assert await keys.list_all(server.env) == before
+
+
+async def test_a_command_on_a_new_database_makes_the_keys(path: Path) -> None:
+    async with open_world(path, upkeep=False) as command:
+        assert await states(command) == ["next", "signing"]
+
+
+async def test_keys_under_a_shared_secret_are_not_opened_with_other_settings(path: Path) -> None:
+    async with open_world(path, profile="classic"):
+        pass
+
+    with pytest.raises(StartError, match="the settings of the server"):
+        async with open_world(path, upkeep=False):
+            pass

@@ -133,6 +133,7 @@ async def open_world(
     clock: Clock | None = None,
     secrets: Secrets | None = None,
     find: Callable[[], Secrets] | None = None,
+    upkeep: bool = True,
     entropy: Callable[[int], bytes] = os.urandom,
     **chosen: Any,
 ) -> AsyncIterator[World]:
@@ -153,7 +154,7 @@ async def open_world(
             clock=clock,
             entropy=entropy,
         )
-        await keys.load(env)
+        await keys.load(env, upkeep=upkeep)
         yield World(env, clock, hasher)
     finally:
         await hasher.close()
