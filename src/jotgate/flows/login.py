@@ -21,7 +21,6 @@ from jotgate.store import roles, sessions, users
 from jotgate.store.ports import Tx
 
 _MAX_SCOPES = 100
-_MAX_DEVICE, _MAX_ADDRESS = 256, 64  # characters
 _NORMALISE = {"email": identifiers.normalise_email, "username": identifiers.normalise_username}
 
 
@@ -118,8 +117,8 @@ def _session(env: Env, user: User, wanted: Wanted, *, seed: bytes, now: int) -> 
         rotated_at=now,
         expires_at=now + (policy.refresh_ttl if policy.refresh else policy.access_ttl),
         idle_seconds=policy.refresh_idle if policy.refresh else policy.access_ttl,
-        device=wanted.origin.device[:_MAX_DEVICE] or None,
-        address=wanted.origin.address[:_MAX_ADDRESS] or None,
+        device=wanted.origin.device or None,
+        address=wanted.origin.address or None,
     )
 
 
