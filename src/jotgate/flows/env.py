@@ -1,7 +1,7 @@
 """Env: all that a flow needs from outside, in one frozen value; and how a flow tells the guards what it has done.
 
 What is told is appended in the transaction that does it (`tell_closed`, `tell_changed`) and gets its number right after
-its commit (`sequence`), or within 200 ms by `watch`.
+its commit (`sequence`), or within 200 ms by the server's watch.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Secrets:
 
 
 class KeysInUse:
-    """The keys of this process: `current` is replaced whole, by `flows/keys.py` alone."""
+    """The keys of this process: `current` is replaced whole, by `flows/vault.py` alone."""
 
     __slots__ = ("_current", "_find", "_throttle_key", "longest_ttl", "secrets")
 
@@ -166,7 +166,7 @@ async def tell_changed(env: Env, tx: Tx, user_id: str, *, now: int) -> None:
 
 
 async def sequence(env: Env) -> None:
-    """Number what is committed and wake those who wait. What fails here, the next round of `watch` does."""
+    """Number what is committed and wake those who wait. What fails here, the next round of the server's watch does."""
     try:
         if await feed.pending(env.store.read()):
             # Durable: a number that a guard has read must not be given again after a power cut.
