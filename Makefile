@@ -34,7 +34,7 @@ format: .venv/.dev ## what ruff can put right by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev ## what the figures in the README come from
+bench: .venv/.bench ## what the figures in the README come from
 	$(BIN)/python -m benchmarks
 
 clean: ## everything that was made here
@@ -51,3 +51,7 @@ $(BIN)/python:
 .venv/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ .venv/.demo
+
+.venv/.bench: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[bench]'
+	@touch $@ .venv/.dev .venv/.demo
