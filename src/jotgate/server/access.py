@@ -87,6 +87,12 @@ def _same_site(gate: Gate, request: Request, credentials: Credentials, csrf: Any
         gate.browser.check(request, csrf if isinstance(csrf, str) else None)
 
 
+def came_by_cookie(gate: Gate, request: Request) -> bool:
+    """Whether the credential of an admitted request is a cookie, which another site's page can make a browser send."""
+    credentials = _credentials(gate, request)
+    return credentials is not None and credentials.source == "cookie"
+
+
 async def _epoch(gate: Gate, principal: Principal, *, without_session: bool) -> int:
     """The user's epoch of this moment. Raises `Revoked`: the session is over, the user disabled or removed."""
     tx = gate.env.store.read()

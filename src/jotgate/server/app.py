@@ -153,4 +153,5 @@ def _level(route: Route | None, reply: Reply) -> int:
         return logging.WARNING
     if reply.code in _SUSPICIOUS:
         return logging.WARNING
-    return logging.DEBUG if route is not None and route.quiet else logging.INFO
+    quiet = route is not None and route.quiet and reply.status < HTTPStatus.BAD_REQUEST
+    return logging.DEBUG if quiet else logging.INFO

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from jotgate.core.model import TokenPair
 from jotgate.core.policy import Policy
+from jotgate.guard.request import WEBSOCKET
 from jotgate.server.headers import Header
 from jotgate.server.request import Request
 from jotgate.wire import cookies, crosssite
@@ -29,7 +30,8 @@ class Browser:
         self._secure = issuer.scheme == "https"
         self._mount = issuer.path
         self._refresh_path = policy.prefix + "/refresh"
-        self._allowed = frozenset({*cors_origins, crosssite.origin_of(issuer.scheme, issuer.netloc)})
+        self._own = crosssite.origin_of(issuer.scheme, issuer.netloc)
+        self._allowed = frozenset({*cors_origins, self._own})
 
     @property
     def cookies_in_use(self) -> bool:
@@ -67,6 +69,24 @@ class Browser:
             origin=request.header(b"origin"),
             sec_fetch_site=request.header(b"sec-fetch-site"),
             host_origin=self._host_origin(request),
+            allowed_origins=self._allowed,
+            csrf_claim=csrf,
+            csrf_header=request.header(b"x-csrf-token"),
+        )
+
+    def check_forwarded(self, request: Request, csrf: str | None, *, method: str) -> None:
+        """The same for a request in a proxy's hands: the original method counts, and for its host the issuer's."""
+        origin, site = request.header(b"origin"), request.header(b"sec-fetch-site")
+        if method == WEBSOCKET:  # a handshake cannot carry the csrf value
+            crosssite.check_origin(
+                method, origin=origin, sec_fetch_site=site, host_origin=self._own, allowed_origins=self._allowed
+            )
+            return
+        crosssite.check(
+            method,
+            origin=origin,
+            sec_fetch_site=site,
+            host_origin=self._own,
             allowed_origins=self._allowed,
             csrf_claim=csrf,
             csrf_header=request.header(b"x-csrf-token"),

@@ -94,6 +94,8 @@ class Route:
     body: type[Struct] | None = None
     who: Who = Who.ANYBODY
     query: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()  # of these names, those that may stand several times
+    headers: tuple[str, ...] = ()  # that the answer may carry
     errors: tuple[type[JotgateError], ...] = ()
     form: bool = False  # the body may be an HTML form too
     body_needed: bool = True

@@ -78,7 +78,10 @@ def _operation_id(row: Route) -> str:
 def _parameters(row: Route) -> list[dict[str, Any]]:
     text = {"type": "string"}
     in_path = [{"name": name, "in": "path", "required": True, "schema": text} for name in _NAME.findall(row.path)]
-    return in_path + [{"name": name, "in": "query", "schema": text} for name in row.query]
+    several = {"type": "array", "items": text}
+    return in_path + [
+        {"name": name, "in": "query", "schema": several if name in row.repeated else text} for name in row.query
+    ]
 
 
 def _responses(row: Route, schemas: Schemas) -> dict[str, Any]:
@@ -87,6 +90,8 @@ def _responses(row: Route, schemas: Schemas) -> dict[str, Any]:
         good["content"] = {row.media: {"schema": schemas[row.answer]}}
     elif row.status.value == 200:
         good["content"] = {row.media: {}}
+    if row.headers:
+        good["headers"] = {name: {"schema": {"type": "string"}} for name in row.headers}
     codes: dict[int, list[str]] = {}
     for error in _errors(row):
         codes.setdefault(error.status, []).append(error.code)

@@ -14,7 +14,7 @@ An error tells the names of fields and the kinds of values, never a value.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -89,7 +89,11 @@ class Request:
 
     def query(self) -> dict[str, str]:
         """The query string. Raises `BadRequest` for a name twice or what is not UTF-8."""
-        return _pairs(self.scope["query_string"])
+        return dict(_pairs(self.scope["query_string"]))
+
+    def pairs(self, *, repeated: Collection[str]) -> list[tuple[str, str]]:
+        """The same where some names may be repeated."""
+        return _pairs(self.scope["query_string"], repeated)
 
     def origin(self) -> Origin:
         """Where the request comes from, for the session and the audit."""
@@ -115,7 +119,7 @@ class Request:
         """The body as an HTML form without files."""
         body = await self._body()
         self._expect(b"application/x-www-form-urlencoded")
-        return _pairs(body)
+        return dict(_pairs(body))
 
     def is_form(self) -> bool:
         """Whether the body says that it is a form."""
@@ -185,12 +189,12 @@ def _invalid(complaint: str) -> Invalid:
     return Invalid(f"{field}: {what}" if field else what, field=field)
 
 
-def _pairs(text: bytes) -> dict[str, str]:
+def _pairs(text: bytes, repeated: Collection[str] = ()) -> list[tuple[str, str]]:
     try:
         pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise BadRequest("the form or query is not well-formed") from None
-    values = dict(pairs)
-    if len(values) != len(pairs):
+    once = [name for name, _ in pairs if name not in repeated]
+    if len(set(once)) != len(once):
         raise BadRequest("a name stands twice in the form or query")
-    return values
+    return pairs

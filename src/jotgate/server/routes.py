@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 from jotgate.core.policy import Policy
 from jotgate.errors import (
     Busy,
+    CredentialsAmbiguous,
     CrossSite,
+    Forbidden,
     GrantError,
     IdentifierTaken,
     Invalid,
@@ -16,9 +18,10 @@ from jotgate.errors import (
     PasswordRefused,
     Refused,
     Replayed,
+    StepUpRequired,
     Throttled,
 )
-from jotgate.server import account, admin, feed, session, setup, wellknown
+from jotgate.server import account, admin, check, feed, session, setup, wellknown
 from jotgate.server import schemas as shape
 from jotgate.server.gate import Route, Who
 
@@ -94,7 +97,23 @@ def _account(prefix: str, policy: Policy) -> list[Route]:
             errors=(PasswordRefused, LoginError, *_HASHING),
         ),
     ]
-    return [*rows, *(_sessions(prefix) if policy.sessions else [])]
+    return [*rows, _check(prefix), *(_sessions(prefix) if policy.sessions else [])]
+
+
+def _check(prefix: str) -> Route:
+    return Route(
+        "GET",
+        f"{prefix}/check",
+        check.check,
+        "Whether a request may pass, asked by a proxy",
+        status=_NO_CONTENT,
+        who=Who.USER,
+        query=check.QUERY,
+        repeated=check.REPEATED,
+        headers=tuple(check.IDENTITY),
+        errors=(Forbidden, CrossSite, CredentialsAmbiguous, StepUpRequired),
+        quiet=True,
+    )
 
 
 def _sessions(prefix: str) -> list[Route]:
