@@ -12,6 +12,7 @@ JotgateError                      code, status, error (the RFC's word), detail (
 ├── CredentialsAmbiguous          400 invalid_request      two credentials in one request
 ├── Forbidden                     403 insufficient_scope
 │   └── RoleMissing  ScopeMissing
+├── StepUpRequired                401 insufficient_user_authentication         the login is too long ago
 ├── CrossSite                     403 forbidden            another site's page wants to change state
 ├── LoginError                    401 invalid_credentials
 ├── GrantError                    401 invalid_grant
@@ -158,6 +159,21 @@ class ScopeMissing(Forbidden):
 
 class RoleMissing(Forbidden, code="role_missing", description="This needs a role that the access token does not carry"):
     """A role is missing."""
+
+
+class StepUpRequired(
+    JotgateError,
+    code="step_up_required",
+    status=401,
+    error="insufficient_user_authentication",
+    description="This needs a more recent login",
+):
+    """The token is good and the login behind it too old (RFC 9470 section 3): refreshing it does not help."""
+
+    def __init__(self, detail: str = "", *, max_age: int) -> None:
+        """`max_age`: seconds since the login that are allowed here."""
+        super().__init__(detail)
+        self.max_age = max_age
 
 
 class CrossSite(

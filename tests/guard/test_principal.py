@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from jotgate.errors import Forbidden, RoleMissing, ScopeMissing
+from jotgate.errors import Forbidden, RoleMissing, ScopeMissing, StepUpRequired
 from jotgate.guard.principal import FrozenDict, Principal, Requirement, frozen
 
 ADA = Principal("ada", "s1", ("manager", "trainer"), frozenset({"members:*", "payments:read"}), FrozenDict(name="Ada"))
@@ -63,6 +63,42 @@ def test_what_is_missing_is_forbidden_and_the_scope_is_named(
 def test_a_requirement_of_nothing_is_a_mistake(wanted: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         ADA.require(**wanted)
+
+
+@pytest.mark.parametrize("max_age", [0, -1, 1.5, True, "60"])
+def test_an_age_is_a_whole_second_or_more(max_age: Any) -> None:
+    with pytest.raises(ValueError, match="max_age"):
+        Requirement.of(max_age=max_age)
+
+
+def test_nothing_named_is_no_requirement_where_that_is_allowed() -> None:
+    assert Requirement.maybe() is None
+    assert Requirement.maybe(max_age=60) == Requirement.of(max_age=60)
+    assert Requirement.maybe(scope="a b", match="any") == Requirement((), ("a", "b"), "any")
+    with pytest.raises(ValueError, match="at least one"):
+        Requirement.maybe(role="")
+
+
+@pytest.mark.parametrize(
+    ("claims", "enough"),
+    [
+        ({"auth_time": 1000}, True),
+        ({"auth_time": 999}, False),
+        ({"auth_time": 2000}, True),  # a clock ahead of ours
+        ({"auth_time": "1000"}, False),
+        ({"auth_time": 1000.5}, False),
+        ({}, False),
+    ],
+)
+def test_a_login_of_the_last_five_minutes(claims: dict[str, Any], *, enough: bool) -> None:
+    principal = Principal("ada", claims=FrozenDict(claims))
+
+    if enough:
+        principal.require_fresh(300, now=1300)
+        return
+    with pytest.raises(StepUpRequired) as caught:
+        principal.require_fresh(300, now=1300)
+    assert caught.value.max_age == 300
 
 
 def test_a_requirement_knows_two_ways_to_match() -> None:

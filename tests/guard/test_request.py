@@ -56,6 +56,31 @@ def test_two_credentials_are_ambiguous(headers: dict[str, list[str]]) -> None:
         credentials(facts(headers), COOKIE)
 
 
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"sec-websocket-protocol": ["chat, bearer.t"]}, Credentials("t", "subprotocol")),
+        ({"sec-websocket-protocol": ["chat", "bearer.t"]}, Credentials("t", "subprotocol")),
+        ({"sec-websocket-protocol": ["bearer.t"], "authorization": ["Bearer t"]}, Credentials("t", "subprotocol")),
+        ({"sec-websocket-protocol": ["chat"], "authorization": ["Bearer t"]}, Credentials("t", "header")),
+        ({"sec-websocket-protocol": ["chat"], "cookie": ["at=t"]}, Credentials("t", "cookie")),
+        ({"sec-websocket-protocol": ["chat"]}, None),
+    ],
+)
+def test_a_websocket_may_bring_it_as_a_subprotocol(headers: dict[str, list[str]], found: Credentials | None) -> None:
+    assert credentials(facts(headers, WEBSOCKET), COOKIE) == found
+
+
+def test_a_subprotocol_is_read_in_a_handshake_alone() -> None:
+    assert credentials(facts({"sec-websocket-protocol": ["bearer.t"]}, "GET"), COOKIE) is None
+
+
+@pytest.mark.parametrize("other", [{"authorization": ["Bearer u"]}, {"cookie": ["at=u"]}])
+def test_a_subprotocol_and_another_token_are_ambiguous(other: dict[str, list[str]]) -> None:
+    with pytest.raises(CredentialsAmbiguous):
+        credentials(facts({"sec-websocket-protocol": ["bearer.t"], **other}, WEBSOCKET), COOKIE)
+
+
 def test_a_malformed_credential_is_none_at_all() -> None:
     with pytest.raises(Malformed):
         credentials(facts({"cookie": ["at=a b"]}), COOKIE)

@@ -80,6 +80,16 @@ TABLE = [
         "scope_missing",
         f'{START}, error="insufficient_scope", scope="payments:read members:*"',
     ),
+    (
+        errors.StepUpRequired(max_age=300),
+        401,
+        "insufficient_user_authentication",
+        "step_up_required",
+        (
+            f'{START}, error="insufficient_user_authentication", '
+            'error_description="This needs a more recent login", max_age="300"'
+        ),
+    ),
     (errors.LoginError(), 401, "invalid_credentials", "invalid_credentials", START),
     (errors.GrantError(), 401, "invalid_grant", "refresh_invalid", START),
     (errors.Replayed(), 401, "invalid_grant", "refresh_replayed", START),
@@ -152,6 +162,8 @@ def made(kind: type[JotgateError]) -> JotgateError:
     secret = "eyJhbGciOiJFUzI1NiJ9.secret"
     if issubclass(kind, errors.Throttled):
         return kind(3, secret)
+    if issubclass(kind, errors.StepUpRequired):
+        return kind(secret, max_age=300)
     if issubclass(kind, errors.SettingsError):
         return kind((secret,))
     return kind(secret)

@@ -7,7 +7,7 @@
     lifespan, an excluded path    the application's
     a good token                  the application's; the principal is scope["principal"] and request.state.principal
     anything else                 that of `wire.challenge`; a WebSocket gets it as a denial, or is closed with 4401
-    Forbidden from inside         the same
+    a guard's error, inside       the same
 
 An excluded path is taken as it is written: below `/public/*` nothing is open that somebody behind us could read as
 another path (`..`, `//`, a backslash, what is still percent-encoded).
@@ -15,7 +15,6 @@ another path (`..`, `//`, a backslash, what is still percent-encoded).
 `admitted` and `refuse` serve the adapters of frameworks that stand on ASGI as well. The loop is asyncio's.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -23,16 +22,16 @@ from typing import Any
 
 from jotgate.errors import (
     CredentialsAmbiguous,
-    Forbidden,
     JotgateError,
-    KeysUnavailable,
-    TokenError,
     TokenMissing,
 )
-from jotgate.guard.guard import ROUNDS, Guard
+from jotgate.guard import gate
+from jotgate.guard.gate import ANSWERED
+from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
 from jotgate.guard.principal import Principal
-from jotgate.guard.request import WEBSOCKET, Facts, check_site, credentials
+from jotgate.guard.request import WEBSOCKET, Facts
+from jotgate.guard.waiting import awaited
 from jotgate.wire import bearer
 
 Scope = MutableMapping[str, Any]
@@ -83,7 +82,7 @@ class GuardMiddleware:
 
         try:
             await self._app(scope, receive, noted)
-        except (Forbidden, TokenError) as error:
+        except ANSWERED as error:
             if begun and scope["type"] == "http":
                 raise
             await refuse(self._guard, error, scope, send, accepted=begun)
@@ -103,19 +102,13 @@ async def admitted(guard: Guard, scope: Scope) -> Principal | None:
     Raises:
         TokenError, CredentialsAmbiguous, CrossSite, Unavailable: whatever the verdict is.
     """
-    for _ in range(ROUNDS):
-        verdict = judged(guard, scope)
-        if not isinstance(verdict, NeedKeys):
-            return verdict
-        for arrival, seconds in guard.arrivals(verdict):
-            await asyncio.wait([asyncio.wrap_future(arrival)], timeout=seconds)
-    raise KeysUnavailable("the issuer does not answer")
+    return await awaited(lambda: judged(guard, scope), guard.arrivals)
 
 
 def judged(guard: Guard, scope: Scope) -> Principal | NeedKeys | None:
     """The verdict on a request, or what must come first; None: there are no credentials."""
-    if guard.options.cookie is not None:
-        return _by_header_or_cookie(guard, scope)
+    if guard.options.cookie is not None or scope["type"] == "websocket":
+        return gate.judged(guard, _facts(scope))
     header: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -145,17 +138,9 @@ async def refuse(guard: Guard, error: JotgateError, scope: Scope, send: Send, *,
     await send({"type": f"{prefix}.body", "body": answer.body})
 
 
-def _by_header_or_cookie(guard: Guard, scope: Scope) -> Principal | NeedKeys | None:
+def _facts(scope: Scope) -> Facts:
     def every(wanted: str) -> Sequence[str]:
         return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted.encode()]
 
-    is_http = scope["type"] == "http"
-    scheme = scope.get("scheme", "http").replace("ws", "http")  # origins of pages say http
-    facts = Facts(scope["method"] if is_http else WEBSOCKET, scheme, every)
-    found = credentials(facts, guard.options)
-    if found is None:
-        return None
-    verdict = guard.check(found.token, now=guard.clock())
-    if isinstance(verdict, Principal) and found.source == "cookie":
-        check_site(facts, verdict, guard.options)
-    return verdict
+    method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+    return Facts(method, scope.get("scheme", "http").replace("ws", "http"), every)  # origins of pages say http

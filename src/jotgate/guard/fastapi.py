@@ -2,6 +2,7 @@
 
     who: Annotated[Principal, Depends(guard)]                               a good token
     who: Annotated[Principal, Depends(guard.require(role="manager"))]       and the role
+    who: Annotated[Principal, Depends(guard.fresh(max_age=300))]            and a login in the last five minutes
     who: Annotated[Principal, Security(guard, scopes=["payments:read"])]    and the scopes, in OpenAPI too
     who: Annotated[Principal | None, Depends(guard.optional)]               None without credentials; a bad one fails
 
@@ -23,15 +24,11 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketState
 
 from jotgate.errors import (
-    CredentialsAmbiguous,
-    CrossSite,
-    Forbidden,
     JotgateError,
-    TokenError,
     TokenMissing,
-    Unavailable,
 )
 from jotgate.guard.asgi import Receive, Scope, Send, admitted, judged, refuse
+from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
 from jotgate.guard.principal import Principal, Requirement
@@ -81,7 +78,7 @@ class Dependency:
                 return None
             raise TokenMissing
         if security_scopes.scopes:
-            Requirement.of(scope=security_scopes.scopes).check(principal)
+            Requirement.of(scope=security_scopes.scopes).check(principal, now=0)
         scope["principal"] = scope.setdefault("state", {})["principal"] = principal
         return principal
 
@@ -99,13 +96,13 @@ class Required:
     async def __call__(self, connection: HTTPConnection, principal: Principal) -> Principal:
         """Raises `Forbidden`."""
         _prepare(connection.scope, self._guard)  # again: the guard may have been overridden
-        self._requirement.check(principal)
+        self._requirement.check(principal, now=self._guard.clock())
         return principal
 
 
 async def answered(connection: HTTPConnection, error: JotgateError) -> "Refusal":
     """The exception handler that a guarded application gets."""
-    if not isinstance(error, TokenError | Forbidden | CredentialsAmbiguous | CrossSite | Unavailable):
+    if not isinstance(error, ANSWERED):
         raise error  # not a guard's business
     accepted = isinstance(connection, WebSocket) and connection.application_state is not WebSocketState.CONNECTING
     return Refusal(connection.scope[_GUARD], error, accepted=accepted)

@@ -14,16 +14,16 @@ short file around them.
 
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from time import monotonic, time
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from jotgate.errors import Expired, JotgateError, KeysUnavailable, Malformed, NewsStale, TokenMissing, UnknownKey
+from jotgate.errors import Expired, JotgateError, Malformed, NewsStale, TokenMissing, UnknownKey
 from jotgate.guard import options as told
 from jotgate.guard.courier import Courier, Errand, courier
 from jotgate.guard.judge import Ask, Judged, judge
@@ -32,14 +32,15 @@ from jotgate.guard.memory import Memory
 from jotgate.guard.options import Options
 from jotgate.guard.principal import Principal, Requirement
 from jotgate.guard.revoked import Revoked
+from jotgate.guard.waiting import waited
 from jotgate.jose.claims import Expect
 from jotgate.jose.jwks import KeySet
 from jotgate.jose.jws import MAX_TOKEN, Keys
 from jotgate.wire import bearer, challenge
 from jotgate.wire.challenge import Answer
 
-ROUNDS: Final = 3  # of waiting for the issuer
 _MEMORY_BYTES: Final = 64 << 20
+View = TypeVar("View", bound=Callable[..., Any])
 _Remembered = tuple[Principal, int, object, Judged]  # with its expiry and the stamp of what it was judged by
 
 
@@ -134,14 +135,7 @@ class Guard:
                 principal, until, stamp, _ = kept
                 if stamp is self._known.stamp and self.clock() < until and (self._serves_stale or self._is_fresh()):
                     return principal
-        for _ in range(ROUNDS):
-            verdict = self.check(token, now=self.clock())
-            if not isinstance(verdict, NeedKeys):
-                return verdict
-            for arrival, seconds in self.arrivals(verdict):
-                with suppress(TimeoutError):
-                    arrival.result(seconds)
-        raise KeysUnavailable("the issuer does not answer")
+        return waited(lambda: self.check(token, now=self.clock()), self.arrivals)
 
     def admit(self, header: str | bytes | None, *, now: float) -> Principal | NeedKeys:
         """The verdict on an Authorization header at `now`, or what must come first. Raises `TokenError`."""
@@ -218,11 +212,41 @@ class Guard:
         role: str | Iterable[str] = (),
         scope: str | Iterable[str] = (),
         match: Literal["all", "any"] = "all",
+        max_age: int | None = None,
     ) -> Callable[..., Awaitable[Principal]]:
-        """FastAPI: `Depends(guard.require(role="manager"))`; as `Principal.require`."""
-        requirement = Requirement.of(role=role, scope=scope, match=match)
+        """FastAPI: `Depends(guard.require(role="manager"))`; as `Requirement.of`."""
+        requirement = Requirement.of(role=role, scope=scope, match=match, max_age=max_age)
         required: Callable[..., Awaitable[Principal]] = _adapter("fastapi").Required(self, requirement)
         return required
+
+    def fresh(self, max_age: int) -> Callable[..., Awaitable[Principal]]:
+        """FastAPI: `Depends(guard.fresh(max_age=300))` wants a login in the last five minutes (RFC 9470)."""
+        return self.require(max_age=max_age)
+
+    def flask(self, app: Any) -> None:
+        """Flask, Quart: refusals are answered by this guard; `current_principal` is who is asking."""
+        _adapter("flask").install(self, app)
+
+    def required(
+        self,
+        *,
+        role: str | Iterable[str] = (),
+        scope: str | Iterable[str] = (),
+        match: Literal["all", "any"] = "all",
+        max_age: int | None = None,
+        optional: bool = False,
+    ) -> Callable[[View], View]:
+        """Flask, Quart: `@guard.required()`, `@guard.required(role="manager")`; as `Requirement.of`.
+
+        `optional`: who sends no credentials comes in as nobody.
+        """
+        requirement = Requirement.maybe(role=role, scope=scope, match=match, max_age=max_age)
+        decorate: Callable[[View], View] = _adapter("flask").required(self, requirement, optional=optional)
+        return decorate
+
+    def litestar(self, **options: Any) -> Any:
+        """Litestar: `Litestar(plugins=[guard.litestar()])`."""
+        return _adapter("litestar").Plugin(self, **options)
 
     def starlette(self) -> Any:
         """Starlette: `AuthenticationMiddleware(app, backend=guard.starlette())`, for `@requires`."""
@@ -262,6 +286,8 @@ class Guard:
             marked=known.revoked is not None,
         )
         self._release = weakref.finalize(self, self._courier.release) if self._courier else lambda: None
+        if not isinstance(known, Local):
+            _announce(self)
 
     def _judge(self, token: str, keys: Keys, kept: _Remembered | None, *, now: float) -> Judged:
         if kept is None or kept[3].keys is not keys:
@@ -272,6 +298,43 @@ class Guard:
 
     def _is_fresh(self) -> bool:
         return self._courier is not None and self._courier.news_age(now=self.monotonic()) <= self.options.max_staleness
+
+    # --- for tests of applications
+
+    @contextmanager
+    def relying_on(self, known: Known, *, clock: Callable[[], float] | None = None) -> Iterator[None]:
+        """Within the block keys and revocations are these, and the time that of `clock`; nothing is fetched."""
+        names = ("_known", "_courier", "_serves_stale", "_memory", "_ask", "clock")
+        before = {name: getattr(self, name) for name in names}
+        self._memory = Memory(self.options.cache, size=_MEMORY_BYTES)
+        self._ask = replace(self._ask, marked=known.revoked is not None)
+        self._known, self._courier, self._serves_stale = known, None, True
+        self.clock = clock or self.clock
+        try:
+            yield
+        finally:
+            vars(self).update(before)
+
+
+def watch_guards(newcomer: Callable[[Guard], object]) -> Callable[[], None]:
+    """Call it with every guard of this process, also with those made later; what is returned ends that.
+
+    An issuer's own guards are left out. A testing kit takes guards over in this way, wherever they are made.
+    """
+    _watchers.append(newcomer)
+    for guard in tuple(_made):
+        newcomer(guard)
+    return lambda: _watchers.remove(newcomer)
+
+
+_made: weakref.WeakSet[Guard] = weakref.WeakSet()
+_watchers: list[Callable[[Guard], object]] = []
+
+
+def _announce(guard: Guard) -> None:
+    _made.add(guard)
+    for newcomer in tuple(_watchers):
+        newcomer(guard)
 
 
 def _adapter(framework: str) -> Any:

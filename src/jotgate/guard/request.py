@@ -6,7 +6,8 @@
     cookie, safe method              nothing
     cookie, any other method         same origin or a listed one, and the token's `csrf` claim in X-CSRF-Token
     cookie, WebSocket                same origin or a listed one
-    cookie or header twice           CredentialsAmbiguous
+    subprotocol, WebSocket           nothing: `bearer.TOKEN`, for browsers, which cannot send the header there
+    two of them that differ          CredentialsAmbiguous
 
 Every framework gives the same few facts of a request; its adapter fills them in.
 """
@@ -35,7 +36,17 @@ class Facts:
 def credentials(facts: Facts, options: Options) -> Credentials | None:
     """The token and where it stood; None: there is none. Raises `CredentialsAmbiguous`, `Malformed`."""
     cookie = None if options.cookie is None else one_cookie(facts.every("cookie"), options.cookie)
-    return bearer.from_request(facts.every("authorization"), cookie)
+    found = bearer.from_request(facts.every("authorization"), cookie)
+    if facts.method != WEBSOCKET:
+        return found
+    offered = bearer.from_subprotocols(
+        [name.strip(" \t") for value in facts.every("sec-websocket-protocol") for name in value.split(",")]
+    )
+    if offered is None:
+        return found
+    if found is not None and found.token != offered:
+        raise CredentialsAmbiguous("the subprotocol carries another token")
+    return Credentials(offered, "subprotocol")
 
 
 def check_site(facts: Facts, principal: Principal, options: Options) -> None:

@@ -31,7 +31,7 @@ class Credentials:
     """A token, and where it stood."""
 
     token: str = field(repr=False)
-    source: Literal["header", "cookie"]
+    source: Literal["header", "cookie", "subprotocol"]
 
 
 def from_header(value: str | bytes | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: the one table of status, challenge and body (RFC 6750 section 3).
+"""Errors as HTTP answers: the one table of status, challenge and body (RFC 6750 section 3, RFC 9470 section 3).
 
     error                                status    WWW-Authenticate: Bearer realm="..."      other headers
     -----                                ------    ------------------------------------      -------------
@@ -6,6 +6,7 @@
     other TokenErrors                    401       error="invalid_token", error_description
     CredentialsAmbiguous                 400       error="invalid_request"
     Forbidden                            403       error="insufficient_scope", scope if known
+    StepUpRequired                       401       error="insufficient_user_authentication", error_description, max_age
     LoginError, GrantError               401       and nothing more
     Throttled, Unavailable               429 503   -                                         Retry-After
     everything else                      its own   -
@@ -25,6 +26,7 @@ from jotgate.errors import (
     Invalid,
     JotgateError,
     LoginError,
+    StepUpRequired,
     Throttled,
     TokenError,
     TokenMissing,
@@ -64,6 +66,9 @@ def challenge_of(error: JotgateError, *, realm: str) -> str | None:
             return start
         case TokenError():
             return f'{start}, error="{error.error}", error_description="{error.description}"'
+        case StepUpRequired():
+            said = f'error="{error.error}", error_description="{error.description}"'
+            return f'{start}, {said}, max_age="{error.max_age}"'
         case CredentialsAmbiguous():
             return f'{start}, error="{error.error}"'
         case Forbidden():
