@@ -13,10 +13,10 @@ from jotgate.wire import challenge
 
 REALM = "jotgate"
 
-_JSON: Header = (b"content-type", b"application/json")
+JSON: Header = (b"content-type", b"application/json")
 _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 _TEXT: Header = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-_PRIVATE = (_JSON, NO_STORE)
+_PRIVATE = (JSON, NO_STORE)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -55,9 +55,9 @@ def no_content(headers: tuple[Header, ...]) -> Reply:
     return Reply(204, headers=(NO_STORE, *headers))
 
 
-def public(body: bytes, *, seconds: int, headers: tuple[Header, ...] = ()) -> Reply:
-    """JSON that anybody may keep for a while."""
-    return Reply(200, body, (_JSON, (b"cache-control", b"public, max-age=%d" % seconds), *headers))
+def public(body: bytes, *, seconds: int, kind: Header = JSON, headers: tuple[Header, ...] = ()) -> Reply:
+    """What anybody may keep for a while; `kind` is the content type."""
+    return Reply(200, body, (kind, (b"cache-control", b"public, max-age=%d" % seconds), *headers))
 
 
 def refusal(error: JotgateError, headers: tuple[Header, ...] = ()) -> Reply:

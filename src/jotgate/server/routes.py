@@ -21,7 +21,7 @@ from jotgate.errors import (
     StepUpRequired,
     Throttled,
 )
-from jotgate.server import account, admin, check, feed, session, setup, wellknown
+from jotgate.server import account, admin, check, feed, script, session, setup, wellknown
 from jotgate.server import schemas as shape
 from jotgate.server.gate import Route, Who
 
@@ -149,6 +149,7 @@ def _public(policy: Policy) -> list[Route]:
         Route("GET", "/readyz", wellknown.readyz, "Ready to serve", shape.StatusAnswer, quiet=True),
         probe("GET", "/metrics", wellknown.metrics, "Figures for Prometheus", media="text/plain"),
         Route("GET", "/openapi.json", wellknown.openapi, "This document", needs_start=False),
+        probe("GET", f"{policy.prefix}/client.js", script.module, "The browser module", media="text/javascript"),
     ]
     if policy.revocation:
         rows.append(

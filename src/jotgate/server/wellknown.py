@@ -7,7 +7,8 @@ from typing import Any
 from jotgate.errors import Unavailable
 from jotgate.jose import strictjson
 from jotgate.server.gate import Gate
-from jotgate.server.reply import Reply, ok, public, text
+from jotgate.server.headers import Header
+from jotgate.server.reply import JSON, Reply, ok, public, text
 from jotgate.server.request import Request
 from jotgate.server.schemas import StatusAnswer
 from jotgate.store import migrate
@@ -21,7 +22,7 @@ _READY = ok(StatusAnswer("ready"))
 async def jwks(gate: Gate, request: Request) -> Reply:
     """GET /.well-known/jwks.json (RFC 7517 section 5); under HS256 it is empty, for a secret is not published."""
     body = strictjson.dumps(gate.env.keyring.current.public.export())
-    return _cached(request, body, seconds=KEYS_SECONDS)
+    return cached(request, body, seconds=KEYS_SECONDS)
 
 
 async def metadata(gate: Gate, request: Request) -> Reply:
@@ -33,7 +34,7 @@ async def metadata(gate: Gate, request: Request) -> Reply:
         "response_types_supported": [],  # REQUIRED by section 2, and there is no authorization endpoint yet
         "grant_types_supported": [],  # left out, it would mean two that we do not have
     }
-    return _cached(request, strictjson.dumps(document), seconds=_METADATA_SECONDS)
+    return cached(request, strictjson.dumps(document), seconds=_METADATA_SECONDS)
 
 
 async def healthz(_gate: Gate, _request: Request) -> Reply:
@@ -58,7 +59,7 @@ async def metrics(gate: Gate, _request: Request) -> Reply:
 
 async def openapi(gate: Gate, request: Request) -> Reply:
     """GET /openapi.json."""
-    return _cached(request, gate.openapi(), seconds=_METADATA_SECONDS)
+    return cached(request, gate.openapi(), seconds=_METADATA_SECONDS)
 
 
 @cache
@@ -67,9 +68,9 @@ def _schema() -> tuple[migrate.Step, ...]:
     return migrate.steps()
 
 
-def _cached(request: Request, body: bytes, *, seconds: int) -> Reply:
+def cached(request: Request, body: bytes, *, seconds: int, kind: Header = JSON) -> Reply:
     """A public document with a strong validator (RFC 9110 sections 8.8.3, 13.1.2)."""
     etag = '"' + hashlib.sha256(body).hexdigest()[:32] + '"'
-    reply = public(body, seconds=seconds, headers=((b"etag", etag.encode()),))
+    reply = public(body, seconds=seconds, kind=kind, headers=((b"etag", etag.encode()),))
     known = {tag.strip().removeprefix("W/") for value in request.every(b"if-none-match") for tag in value.split(",")}
     return Reply(304, headers=reply.headers[1:]) if etag in known or "*" in known else reply
