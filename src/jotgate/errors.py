@@ -29,6 +29,7 @@ JotgateError                      code, status, error (the RFC's word), detail (
 │   └── MethodNotAllowed  BodyLate  BodyTooLarge  ContentTypeRefused       405, 408, 413, 415
 ├── Refused                       403                      the operation is switched off here
 ├── KeyRefused                    a key or key set that must not be used
+├── TokenFileRefused              a client's token file that must not be used
 ├── Misuse                        the calling code asks for what can never be right; a ValueError too
 └── StartError                    the process cannot start
     └── SettingsError  DatabaseUnusable  SecretMismatch
@@ -333,6 +334,10 @@ class ContentTypeRefused(
 
 class KeyRefused(JotgateError, code="key_refused"):
     """A key or key set that must not be used: weak, duplicate, private, mixed or malformed."""
+
+
+class TokenFileRefused(JotgateError, code="token_file_refused"):
+    """A client's token file that must not be used: open to others, somebody else's, or none of ours."""
 
 
 class Misuse(JotgateError, ValueError, code="misuse"):
