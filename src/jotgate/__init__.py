@@ -1,6 +1,7 @@
 """jotgate: login, tokens and permissions for Python services.
 
     from jotgate import Guard, Principal, GuardMiddleware    # any service: who is asking, offline
+    from jotgate import ClientSession, TokenAuth             # whoever calls: log in, and stay so; needs jotgate[client]
     from jotgate import create_app                           # the issuer, an ASGI application; needs jotgate[server]
     from jotgate import TokenError, Forbidden                # and the other errors; all of them in jotgate.errors
 
@@ -18,9 +19,11 @@ _ERRORS = (
     "CrossSite",
     "Expired",
     "Forbidden",
+    "GrantError",
     "IssuerMismatch",
     "JotgateError",
     "KeysUnavailable",
+    "LoginError",
     "Malformed",
     "NewsStale",
     "NotYetValid",
@@ -29,6 +32,7 @@ _ERRORS = (
     "ScopeMissing",
     "SettingsError",
     "SignatureInvalid",
+    "Throttled",
     "TokenError",
     "TokenMissing",
     "TypeMismatch",
@@ -36,9 +40,11 @@ _ERRORS = (
     "UnknownKey",
 )
 _HOMES = {
+    "ClientSession": "jotgate.client.session",
     "Guard": "jotgate.guard.guard",
     "GuardMiddleware": "jotgate.guard.asgi",
     "Principal": "jotgate.guard.principal",
+    "TokenAuth": "jotgate.client.auth",
     "create_app": "jotgate.assemble",
 } | dict.fromkeys(_ERRORS, "jotgate.errors")
 

@@ -3,15 +3,19 @@
 from jotgate import errors as errors
 from jotgate import jose as jose
 from jotgate.assemble import create_app as create_app
+from jotgate.client.auth import TokenAuth as TokenAuth
+from jotgate.client.session import ClientSession as ClientSession
 from jotgate.errors import AudienceMismatch as AudienceMismatch
 from jotgate.errors import ClaimsStale as ClaimsStale
 from jotgate.errors import CredentialsAmbiguous as CredentialsAmbiguous
 from jotgate.errors import CrossSite as CrossSite
 from jotgate.errors import Expired as Expired
 from jotgate.errors import Forbidden as Forbidden
+from jotgate.errors import GrantError as GrantError
 from jotgate.errors import IssuerMismatch as IssuerMismatch
 from jotgate.errors import JotgateError as JotgateError
 from jotgate.errors import KeysUnavailable as KeysUnavailable
+from jotgate.errors import LoginError as LoginError
 from jotgate.errors import Malformed as Malformed
 from jotgate.errors import NewsStale as NewsStale
 from jotgate.errors import NotYetValid as NotYetValid
@@ -20,6 +24,7 @@ from jotgate.errors import RoleMissing as RoleMissing
 from jotgate.errors import ScopeMissing as ScopeMissing
 from jotgate.errors import SettingsError as SettingsError
 from jotgate.errors import SignatureInvalid as SignatureInvalid
+from jotgate.errors import Throttled as Throttled
 from jotgate.errors import TokenError as TokenError
 from jotgate.errors import TokenMissing as TokenMissing
 from jotgate.errors import TypeMismatch as TypeMismatch
