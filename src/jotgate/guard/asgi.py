@@ -9,14 +9,12 @@
     anything else                 that of `wire.challenge`; a WebSocket gets it as a denial, or is closed with 4401
     a guard's error, inside       the same
 
-An excluded path is taken as it is written: below `/public/*` nothing is open that somebody behind us could read as
-another path (`..`, `//`, a backslash, what is still percent-encoded).
+What may be excluded says `openpaths`.
 
 `admitted` and `refuse` serve the adapters of frameworks that stand on ASGI as well. The loop is asyncio's.
 """
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
@@ -29,6 +27,7 @@ from jotgate.guard import gate
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
+from jotgate.guard.openpaths import open_paths
 from jotgate.guard.principal import Principal
 from jotgate.guard.request import WEBSOCKET, Facts
 from jotgate.guard.waiting import awaited
@@ -41,7 +40,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("jotgate.guard")
-_devious = re.compile(r"//|[\\%]|/\.\.?(?:[;/]|\Z)").search
 
 
 class GuardMiddleware:
@@ -49,11 +47,9 @@ class GuardMiddleware:
 
     def __init__(self, app: App, guard: Guard, exclude: Iterable[str] = ()) -> None:
         """`exclude`: paths that need no token; one that ends in `/*` stands for all below it."""
-        paths = (exclude,) if isinstance(exclude, str) else tuple(exclude)
         self._app = app
         self._guard = guard
-        self._exact = frozenset(path for path in paths if not path.endswith("/*"))
-        self._below = tuple(path[:-1] for path in paths if path.endswith("/*"))
+        self._leaves_open = open_paths(exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -88,12 +84,10 @@ class GuardMiddleware:
             await refuse(self._guard, error, scope, send, accepted=begun)
 
     def _is_open(self, scope: Scope) -> bool:
-        if not self._exact and not self._below:
-            return False
         path, root = scope["path"], scope.get("root_path", "")
         if root and path.startswith(f"{root}/"):
             path = path[len(root) :]
-        return path in self._exact or (path.startswith(self._below) and not _devious(path))
+        return self._leaves_open(path)
 
 
 async def admitted(guard: Guard, scope: Scope) -> Principal | None:
