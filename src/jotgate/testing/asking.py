@@ -13,7 +13,8 @@ Clients are known by what they have: no framework is imported. Redirects are not
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Any
@@ -67,6 +68,20 @@ async def ask_async(client: Any, what: Ask) -> Reply:
     return _reply(answer, await body if inspect.isawaitable(body) else body)
 
 
+@contextmanager
+def bare(client: Any) -> Iterator[None]:
+    """Werkzeug's client, and so Flask's, sends its own jar instead of a Cookie header: within the block it has none."""
+    jar = getattr(client, "_cookies", None)
+    if not (isinstance(jar, dict) and callable(getattr(client, "open", None))):
+        yield
+        return
+    client._cookies = None  # noqa: SLF001  # as `use_cookies=False` does
+    try:
+        yield
+    finally:
+        client._cookies = jar  # noqa: SLF001
+
+
 def _sent(client: Any, what: Ask) -> Any:
     """The client's own answer, or what gives it when it is awaited."""
     if isinstance(client, str):
@@ -74,7 +89,7 @@ def _sent(client: Any, what: Ask) -> Any:
     if callable(getattr(client, "generic", None)):
         return client.generic(what.method, what.path, headers=_joined(what.headers))
     if callable(getattr(client, "open", None)):
-        return client.open(what.path, method=what.method, headers=_of_its_kind(client, what.headers))
+        return client.open(what.path, method=what.method, headers=list(what.headers))
     if callable(getattr(client, "request", None)):
         return client.request(what.method, what.path, **_headers_for(client, what.headers))
     if callable(client):
@@ -85,13 +100,10 @@ def _sent(client: Any, what: Ask) -> Any:
 def _headers_for(client: Any, headers: Pairs) -> Mapping[str, Any]:
     names = inspect.signature(client.request).parameters
     if "follow_redirects" in names:  # httpx and all that is made of it
-        return {"headers": list(headers), "follow_redirects": False}
+        # httpx's own WSGI drops what is there twice, where a server would join it (RFC 3875 section 4.1.18)
+        is_wsgi = type(getattr(client, "_transport", None)).__name__ == "WSGITransport"
+        return {"headers": _joined(headers) if is_wsgi else list(headers), "follow_redirects": False}
     return {"headers": _joined(headers), "allow_redirects": False}
-
-
-def _of_its_kind(client: Any, headers: Pairs) -> Any:
-    """Quart takes a dictionary or Werkzeug's `Headers`, and these are made of pairs."""
-    return _joined(headers) if inspect.iscoroutinefunction(client.open) else list(headers)
 
 
 def _joined(headers: Pairs) -> dict[str, str]:

@@ -80,6 +80,11 @@ class TestIssuer:
         self.take_over(guard)
         return guard
 
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """Those that rely on this issuer now."""
+        return tuple(self._guards)
+
     def take_over(self, guard: Guard) -> None:
         """From now on it relies on this issuer."""
         if any(guard is known for known in self._guards):

@@ -26,6 +26,7 @@ _HEADERS = (
     "Proxy-Authorization",
     "Authentication",
 )
+_JOINED_TO_BASIC = "header_twice_basic_first"  # joined by a server it is one of another scheme: no credentials
 _IDENTITIES = ("Remote-User", "X-Remote-User", "X-Forwarded-User", "X-User", "X-User-Id", "X-Auth-Request-User")
 
 Placed = Iterator[tuple[str, Ask, frozenset[int]]]  # what it tries, the request, the statuses that are right
@@ -37,7 +38,8 @@ def misplaced(path: str, method: str, *, tokens: tuple[str, str], optional: bool
     `taken`: the cookies that a guard reads here.
     """
     for name, headers in twice(*tokens):
-        yield name, Ask(method, path, headers), _REFUSED
+        if not (optional and name == _JOINED_TO_BASIC):
+            yield name, Ask(method, path, headers), _REFUSED
     for name, value, is_bearer in schemes(*tokens):
         if is_bearer or not optional:
             yield name, Ask(method, path, (("Authorization", value),)), _REFUSED
@@ -52,7 +54,7 @@ def twice(one: str, other: str) -> Iterator[tuple[str, tuple[tuple[str, str], ..
     yield "header_twice_another", (("Authorization", bearer), ("Authorization", second))
     yield "header_twice_bad_first", (("Authorization", "Bearer x.y.z"), ("Authorization", bearer))
     yield "header_twice_bad_last", (("Authorization", bearer), ("Authorization", "Bearer x.y.z"))
-    yield "header_twice_basic_first", (("Authorization", "Basic YTpi"), ("Authorization", bearer))
+    yield _JOINED_TO_BASIC, (("Authorization", "Basic YTpi"), ("Authorization", bearer))
     yield "header_twice_basic_last", (("Authorization", bearer), ("Authorization", "Basic YTpi"))
     yield "bearer_twice_in_one", (("Authorization", f"{bearer}, {second}"),)
     yield "bearer_twice_no_blank", (("Authorization", f"{bearer},{bearer}"),)
@@ -107,5 +109,6 @@ def elsewhere(path: str, method: str, *, token: str, taken: frozenset[str]) -> P
             suffix = "" if value is token else "_bearer"
             label = name.lower().replace("-", "_") + suffix
             yield f"header_{label}", Ask(method, path, ((name, value),)), refused
+    yield "subprotocol", Ask(method, path, (("Sec-WebSocket-Protocol", f"bearer.{token}"),)), refused
     for name in _IDENTITIES:
         yield f"identity_{name.lower().replace('-', '_')}", Ask(method, path, ((name, "admin"),)), refused

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jotgate.testing.acting import acting
-from jotgate.testing.asking import Ask, Reply, WrongClientError, ask, ask_async
+from jotgate.testing.asking import Ask, Reply, WrongClientError, ask, ask_async, bare
 from jotgate.testing.issuer import TestIssuer, standing
 from jotgate.testing.misplaced import misplaced
 
@@ -99,7 +99,7 @@ async def assert_refuses_bad_tokens_async(
 @contextmanager
 def _begun(client: Any, issuer: TestIssuer | None, place: _Place) -> Iterator[_Trial]:
     found = issuer or standing()
-    with acting(client, None):  # what is tried is all that is sent
+    with acting(client, None), bare(client):  # what is tried is all that is sent
         if found is not None:
             yield _trial(found, place)
             return
