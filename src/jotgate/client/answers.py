@@ -142,7 +142,7 @@ def _timed(access: str, refresh: str | None, expires_in: object, *, at: float, n
     issued, expires = lifetime(access)
     here = issued if now is None else now
     moment = int(at if here is None else here)
-    offset = 0 if here is None else round(here - at)
+    offset = 0 if here is None else round(here + 0.5 - at)  # both are whole seconds, and begun ones
     if type(expires_in) is int and 0 <= expires_in < 10**9:
         return Tokens(access, refresh, moment, moment + expires_in, offset)
     life = None if expires is None or issued is None else expires - issued

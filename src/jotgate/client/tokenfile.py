@@ -81,15 +81,17 @@ class TokenFile:
     def read(self) -> Saved | None:
         """The session in the file. Raises `TokenFileRefused`."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for its writer
         except FileNotFoundError:
             return None
         except OSError as error:
             raise TokenFileRefused(f"{self.path} cannot be read ({error.strerror})") from None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if complaint := self._unfit(os.fstat(descriptor)):
                 raise TokenFileRefused(complaint)
-            content = file.read(_MAX_BYTES + 1)
+            content = os.read(descriptor, _MAX_BYTES)
+        finally:
+            os.close(descriptor)
         return self._parsed(content) if content else None
 
     def write(self, saved: Saved) -> None:
