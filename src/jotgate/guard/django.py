@@ -18,7 +18,6 @@ cannot be forged by another site's page, so Django's CSRF check is not asked bes
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Any, Literal, TypeVar
@@ -29,7 +28,7 @@ from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 
 from jotgate.errors import JotgateError, TokenMissing
-from jotgate.guard import gate
+from jotgate.guard import gate, wsgi
 from jotgate.guard.django_settings import Standing, standing
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
@@ -39,7 +38,6 @@ from jotgate.guard.request import Facts, credentials
 View = TypeVar("View", bound=Callable[..., Any])
 
 log = logging.getLogger("jotgate.guard")
-_another = re.compile(r",\s*bearer(?:\s|\Z)", re.IGNORECASE).search
 
 
 class GuardMiddleware:
@@ -125,17 +123,11 @@ def optional(view: View) -> View:
 
 def facts_of(request: Any) -> Facts:
     """A request of Django's, as every framework's. Its scheme and host are what the settings make of proxies."""
+    scope = getattr(request, "scope", None)
+    sent = wsgi.facts(request.META).every if scope is None else partial(_sent, scope["headers"])
 
     def every(name: str) -> Sequence[str]:
-        if name == "host":
-            return _host(request)
-        scope = getattr(request, "scope", None)
-        if scope is not None:  # ASGI keeps apart what Django joins
-            return [value.decode("latin-1") for header, value in scope["headers"] if header == name.encode()]
-        value = request.META.get(f"HTTP_{name.upper().replace('-', '_')}")
-        if value is None:
-            return ()
-        return value.split(",") if name == "authorization" and _another(value) else (value,)
+        return _host(request) if name == "host" else sent(name)
 
     return Facts(request.method, request.scheme, every)
 
@@ -146,6 +138,11 @@ def answered(guard: Guard, error: JotgateError) -> Any:
     log.info("%d %s: %s", answer.status, error.code, error.detail)
     length = ("Content-Length", str(len(answer.body)))
     return HttpResponse(answer.body, status=answer.status, headers=dict((*answer.headers, length)))
+
+
+def _sent(headers: Iterable[tuple[bytes, bytes]], wanted: str) -> Sequence[str]:
+    """From ASGI, which keeps apart what Django joins."""
+    return [value.decode("latin-1") for name, value in headers if name == wanted.encode()]
 
 
 def _let_in(request: Any, principal: Principal | None, facts: Facts, guard: Guard) -> None:

@@ -26,6 +26,8 @@ from jotgate.guard.guard import Guard
 from jotgate.guard.openpaths import open_paths
 from jotgate.guard.options import Options
 
+_GUARD: Final = "jotgate.guard.django.GuardMiddleware"
+_CSRF: Final = "django.middleware.csrf.CsrfViewMiddleware"
 _OPTIONS: Final = frozenset(field.name for field in fields(Options))
 
 
@@ -123,6 +125,10 @@ def _checked(**_asked: object) -> list[Any]:
         _stand()
     except SettingsError as error:
         return [checks.Error(f"JOTGATE: {complaint}", id="jotgate.E001") for complaint in error.complaints]
+    order = [path for path in settings.MIDDLEWARE if path in {_CSRF, _GUARD}]
+    if order == [_CSRF, _GUARD]:
+        hint = f"Move {_GUARD} before it."
+        return [checks.Warning("Requests without a token are refused as forgeries.", hint=hint, id="jotgate.W001")]
     return []
 
 
