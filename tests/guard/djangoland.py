@@ -1,33 +1,69 @@
 """Django for tests: settings are made once a process, and those of an application put in place before its requests."""
 
+import asyncio
+import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import django
+import httpx2
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.signals import setting_changed
 from django.core.wsgi import get_wsgi_application
+from django.test import AsyncClient, Client
+
+from jotgate.guard.guard import Guard
+from jotgate.jose import jwk, jwks, jwt, new_key
+from tests.guard.standin import claims
 
 GUARD = "jotgate.guard.django.GuardMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+ISSUER = "https://auth.example.com"
+KEY = new_key("ES256", "k1")
+NOW = int(time.time())
 
 if not settings.configured:
     settings.configure(
         SECRET_KEY="for tests",
         ALLOWED_HOSTS=["*"],
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework", "drf_spectacular"],
+        INSTALLED_APPS=[
+            "django.contrib.contenttypes",
+            "django.contrib.auth",
+            "django.contrib.sessions",
+            "rest_framework",
+            "drf_spectacular",
+        ],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        STATIC_URL="/static/",
         MIDDLEWARE=[],
         ROOT_URLCONF=(),
-        JOTGATE={"issuer": "https://auth.example.com", "jwks": {"keys": []}},
+        JOTGATE={"issuer": ISSUER, "jwks": {"keys": []}},
         REST_FRAMEWORK={"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"},
     )
     django.setup()
 
 
-def wsgi(guard: object, urls: Iterable[Any], *middleware: str, **more: Any) -> Callable[[Any, Any], Any]:
+def guard(**options: Any) -> Guard:
+    return Guard(ISSUER, jwks=jwks.of(jwk.public_half(KEY)), **options)
+
+
+def token(**changed: Any) -> str:
+    return jwt.encode(claims(ISSUER, **changed), KEY)
+
+
+def bearer(**changed: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token(**changed)}"}
+
+
+# --- applications
+
+
+def wsgi(jotgate: object, urls: Iterable[Any], *middleware: str, **more: Any) -> Callable[[Any, Any], Any]:
     """An application of its own, as far as requests come one after the other."""
-    wanted = {"JOTGATE": guard, "ROOT_URLCONF": tuple(urls), "MIDDLEWARE": list(middleware), **more}
+    wanted = {"JOTGATE": jotgate, "ROOT_URLCONF": tuple(urls), "MIDDLEWARE": list(middleware), **more}
     settle(wanted)
     application = get_wsgi_application()
 
@@ -38,9 +74,9 @@ def wsgi(guard: object, urls: Iterable[Any], *middleware: str, **more: Any) -> C
     return serve
 
 
-def asgi(guard: object, urls: Iterable[Any], *middleware: str, **more: Any) -> Callable[[Any, Any, Any], Any]:
+def asgi(jotgate: object, urls: Iterable[Any], *middleware: str, **more: Any) -> Callable[[Any, Any, Any], Any]:
     """The same for a loop."""
-    wanted = {"JOTGATE": guard, "ROOT_URLCONF": tuple(urls), "MIDDLEWARE": list(middleware), **more}
+    wanted = {"JOTGATE": jotgate, "ROOT_URLCONF": tuple(urls), "MIDDLEWARE": list(middleware), **more}
     settle(wanted)
     application = get_asgi_application()
 
@@ -57,3 +93,37 @@ def settle(wanted: Mapping[str, Any]) -> None:
         if getattr(settings, name, None) is not value:
             setattr(settings, name, value)
             setting_changed.send(sender=settings, setting=name, value=value, enter=True)
+
+
+# --- requests
+
+
+def ask_sync(path: str, headers: Mapping[str, str] = {}, *, method: str = "GET", **options: Any) -> Any:
+    """As a WSGI server hands a request over, through Django's test client."""
+    return Client(**options).generic(method, path, headers=dict(headers))
+
+
+def ask_async(path: str, headers: Mapping[str, str] = {}, *, method: str = "GET", **options: Any) -> Any:
+    """As an ASGI server does."""
+
+    async def ask() -> Any:
+        return await AsyncClient(**options).generic(method, path, headers=dict(headers))
+
+    return asyncio.run(ask())
+
+
+def ask_application(application: Any, path: str, headers: Iterable[tuple[str, str]]) -> Any:
+    """An ASGI application, without a test client that would join headers."""
+
+    async def ask() -> Any:
+        transport = httpx2.ASGITransport(app=application)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get(path, headers=list(headers))
+
+    return asyncio.run(ask())
+
+
+def said(response: Any) -> tuple[int, Any]:
+    """The status, and the code of a refusal or all that was said."""
+    content = json.loads(response.content)
+    return response.status_code, content.get("code", content) if isinstance(content, dict) else content

@@ -1,0 +1,1 @@
+"""One short program a framework, each guarded; its first line says how to start it."""
