@@ -58,7 +58,6 @@ def _changes(client: Any, value: str | None) -> Iterator[AbstractContextManager[
 
 
 def _where(client: Any, value: str | None) -> AbstractContextManager[None]:
-    session = getattr(client, "session", None)
     if isinstance(getattr(client, "environ_base", None), MutableMapping):
         return _entry(client.environ_base, "HTTP_AUTHORIZATION", value)
     if isinstance(getattr(client, "defaults", None), MutableMapping):
@@ -66,10 +65,11 @@ def _where(client: Any, value: str | None) -> AbstractContextManager[None]:
         return _entry(client.defaults, "AUTHORIZATION" if is_async else "HTTP_AUTHORIZATION", value)
     if isinstance(getattr(client, "headers", None), MutableMapping):
         return _entry(client.headers, _NAME, value)
-    if isinstance(getattr(session, "headers", None), MutableMapping):
-        return _entry(session.headers, _NAME, value)  # type: ignore[union-attr]  # it has them
     if callable(getattr(client, "open", None)):
         return _led(client, value)
+    session = getattr(client, "session", None)  # never asked of Django's client, which would make one
+    if isinstance(getattr(session, "headers", None), MutableMapping):
+        return _entry(session.headers, _NAME, value)  # type: ignore[union-attr]  # it has them
     if isinstance(client, str) or (inspect.isfunction(client) and value is None):
         return nullcontext()  # an address or a function has no headers of its own
     raise TypeError(f"{type(client).__name__} is no test client that is known here: pass headers=auth_headers(...)")

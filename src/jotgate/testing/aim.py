@@ -4,10 +4,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from jotgate.errors import Misuse
 from jotgate.guard import options as told
+from jotgate.guard.guard import Guard
 from jotgate.guard.options import Options
 
 _USUAL = "ES256"
@@ -50,10 +52,16 @@ def aim(guards: Sequence[Options], issuer: object = None) -> Aim:
 
 
 def foreseen(environ: Mapping[str, str] = os.environ) -> list[Options]:
-    """The guard that Django or the environment will make with the first request, where there is none yet."""
-    settings: Any = getattr(sys.modules.get("django.conf"), "settings", None)
-    if settings is not None and settings.configured and hasattr(settings, "JOTGATE"):
-        return []
+    """The guard that the environment describes, for applications that make theirs with the first request."""
     if "JOTGATE_ISSUER" in environ or "JOTGATE_ISSUER_FILE" in environ:
         return [told.from_env(environ)]
     return []
+
+
+def django_guard() -> Guard | None:
+    """The one that Django's settings describe, made now where the first request would make it; None without Django."""
+    settings: Any = getattr(sys.modules.get("django.conf"), "settings", None)
+    if settings is None or not settings.configured or not hasattr(settings, "JOTGATE"):
+        return None
+    guard: Guard = import_module("jotgate.guard.django_settings").standing().guard
+    return guard

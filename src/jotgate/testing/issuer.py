@@ -25,7 +25,7 @@ from jotgate.guard.revoked import Revoked
 from jotgate.jose import b64
 from jotgate.testing import badtokens
 from jotgate.testing.acting import acting
-from jotgate.testing.aim import Aim, aim, algorithm, foreseen
+from jotgate.testing.aim import Aim, aim, algorithm, django_guard, foreseen
 from jotgate.testing.clock import Clock
 from jotgate.testing.keyring import Keyring
 from jotgate.testing.model import Model
@@ -52,11 +52,12 @@ class TestIssuer:
         self._news: dict[str, Revoked] = {}
         self._told: list[tuple[str, str, int | None]] = []
         self._epochs: dict[str, int] = {}
+        self._takes_all = not guards
         _standing.append(self)
         self._stack.callback(_standing.remove, self)
         for guard in guards:
             self.take_over(guard)
-        if not guards:
+        if self._takes_all:
             _collect_strays()
             self._stack.callback(watch_guards(self.take_over))
 
@@ -208,6 +209,10 @@ class TestIssuer:
 
     def _aim(self, guard: Guard | None, issuer: object) -> Aim:
         meant = self._guards if guard is None else [guard]
+        if guard is None and self._takes_all:
+            djangos = django_guard()
+            if djangos is not None and len({each.options.issuer for each in meant}) > 1:
+                meant = [djangos]  # settings that were overridden have left others
         return aim([each.options for each in meant] or foreseen(), issuer)
 
     def _news_of(self, issuer: str) -> Revoked:
