@@ -1,24 +1,18 @@
-// Login, logout and a fetch that keeps its session, for pages: a plain ES module (docs/browser.md).
+// Login, logout and a fetch that keeps its session, for pages: see docs/browser.md.
 //
-//     import { login, fetch } from "https://auth.example.com/auth/client.js";
-//
-//     transport    access token                refresh token      sent besides
-//     ---------    ------------                -------------      ------------
-//     bearer       storage, Authorization      storage            -
-//     cookie       HttpOnly cookie             HttpOnly cookie    X-CSRF-Token, from its readable cookie
-//
-// What is held is always read from where all tabs see it. Who wants it renewed says what it saw and waits for the lock:
-// when something else is held by then, another tab was there before.
+// What is held is read anew each time from where all tabs see it. Who wants it renewed says what it saw, and waits for
+// the lock: if something else is held by then, another tab was there before.
 
 const SERVED = { transport: "bearer", refresh: true }; // the issuer writes its own here
 const RENEWABLE = ["token_expired", "claims_stale", "token_revoked"];
 const SAFE = ["GET", "HEAD", "OPTIONS"];
-const TRIES = 5; // for an answer that got lost: the issuer gives the same successor again
+const TRIES = 5; // an answer that got lost is given again
 const ANSWER_MS = 10_000;
 const LOCK_MS = 30_000;
-const AHEAD_MS = 3_000; // for so long a request waits for a renewal that is not needed yet
+const AHEAD_MS = 3_000; // what a request waits for a renewal that it does not need yet
+const NEWS_MS = 2_000; // what storage takes from tab to tab at most
 
-/** What the issuer refused: `status`, `code` as in docs/http.md, `retryAfter` in seconds if it said so. */
+/** What the issuer refused: `status`, `code`, `retryAfter` in seconds. */
 export class AuthError extends Error {
   constructor(response, answer) {
     super(answer.error_description ?? `HTTP ${response.status}`);
@@ -29,10 +23,7 @@ export class AuthError extends Error {
   }
 }
 
-/**
- * A session with an issuer: an EventTarget of `login` and `logout`, in every tab.
- * `origins`: where the token may go besides the issuer and the page's own origin. `storage: null`: for this page alone.
- */
+/** An EventTarget of `login` and `logout`. `origins`: who may have the token besides the issuer and the page's own. */
 export function createSession({ issuer = ".", transport = SERVED.transport, origins = [], storage = shared() } = {}) {
   const base = new URL(`${issuer}`.replace(/\/?$/, "/"), import.meta.url);
   const cookie = transport === "cookie" || (transport === "both" && location.hostname === base.hostname);
@@ -46,20 +37,25 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
   const record = () => parsed(store.getItem(key));
   const tell = (event) => session.dispatchEvent(new Event(event));
 
-  /** What every renewal replaces: the access token, or in cookie mode the csrf value. */
+  /** What every renewal replaces: the access token or, of cookies, the csrf value. */
   function held() {
-    if (!cookie) return record().access;
+    if (!cookie) return record().mark;
     const pair = document.cookie.split("; ").find((pair) => pair.startsWith(csrf));
     return pair?.slice(csrf.length);
   }
 
   function keep(answer, since = record().since) {
-    const access = cookie ? undefined : answer.access_token ?? answer.token;
+    const mark = cookie ? held() : answer.access_token ?? answer.token;
     const refresh = cookie ? undefined : answer.refresh_token ?? answer.refreshToken;
-    const seconds = answer.expires_in ?? (access && lifetime(access));
+    const seconds = answer.expires_in ?? (!cookie && mark && lifetime(mark));
     const ahead = seconds && (cookie ? SERVED.refresh : refresh) && Math.max(0.8 * seconds, seconds - 30);
     const due = ahead ? Date.now() + 1000 * ahead : undefined;
-    store.setItem(key, JSON.stringify({ access, refresh, due, since }));
+    store.setItem(key, JSON.stringify({ mark, refresh, due, since }));
+  }
+
+  function isDue() {
+    const { mark, due } = record(); // beside a newer cookie it may be an older one
+    return mark && mark === held() && due < Date.now();
   }
 
   function forget() {
@@ -68,16 +64,18 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
     tell("logout");
   }
 
-  /** One tab at a time. Without Web Locks, or when the holder sleeps, at once: the issuer answers both alike. */
-  async function alone(work) {
+  /** Without Web Locks, or if the holder sleeps: at once, for the issuer answers both alike. */
+  async function locked(name, how, work) {
     let begun;
-    const once = () => (begun ??= work());
+    const once = (lock) => (begun ??= work(lock));
     try {
-      return await navigator.locks.request(key, { signal: AbortSignal.timeout(LOCK_MS) }, once);
+      return await navigator.locks.request(name, how, once);
     } catch {
-      return once();
+      return once(true);
     }
   }
+
+  const alone = (work) => locked(key, { signal: AbortSignal.timeout(LOCK_MS) }, work);
 
   async function post(path, body, { tries = TRIES, bearer = {} } = {}) {
     for (let wait = 250; ; wait *= 2) {
@@ -101,7 +99,6 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
     }
   }
 
-  /** The headers that prove us at this moment. */
   function proof(method) {
     const now = held();
     if (!now || (cookie && SAFE.includes(method))) return {};
@@ -111,11 +108,29 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
   /** Once in this tab, once in all tabs, for whoever saw the same. */
   function renew(seen) {
     if (!renewals.has(seen)) {
-      const renewal = alone(async () => held() === seen && refresh(seen));
+      const renewal = alone(async () => held() === seen && first(seen));
       renewals.set(seen, renewal.finally(() => renewals.delete(seen)));
     }
     return renewals.get(seen);
   }
+
+  /** Storage is slower than locks: who refreshed keeps one on what is spent until all tabs have heard. */
+  const first = (seen) =>
+    new Promise((resolve, reject) => {
+      const work = async (lock) => {
+        resolve(await (lock ? refresh : news)(seen));
+        if (lock) await pause(2 * NEWS_MS);
+      };
+      locked(`${key} ${seen.slice(-16)}`, { ifAvailable: true }, work).catch(reject);
+    });
+
+  const news = (seen) =>
+    new Promise((resolve, reject) => {
+      const look = () => held() !== seen && resolve();
+      addEventListener("storage", look, { signal: AbortSignal.timeout(NEWS_MS) });
+      pause(NEWS_MS).then(() => held() === seen && refresh(seen)).then(resolve, reject);
+      look();
+    });
 
   async function refresh(seen) {
     const token = record().refresh;
@@ -130,7 +145,7 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
     }
   }
 
-  /** Whether a request that was refused is worth another try. Rejects if the session cannot be renewed just now. */
+  /** Whether a refused request is worth another try. */
   async function overtaken(response, seen) {
     if (!seen || (response.status !== 401 && response.status !== 403)) return false;
     const { code } = await response.clone().json().catch(() => ({}));
@@ -139,7 +154,7 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
     return held() && held() !== seen;
   }
 
-  /** As the browser's own. To trusted origins it carries the session, renewed before it ends and after a refusal. */
+  /** As the browser's own, but to trusted origins with the session, kept fresh. */
   async function fetch(input, init) {
     const asked = input instanceof Request ? input : new Request(input);
     const given = new Headers(init?.headers ?? asked.headers);
@@ -151,14 +166,14 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
       for (const [name, value] of Object.entries(proof(method))) headers.set(name, value);
       return globalThis.fetch(asked.clone(), { credentials, ...init, headers });
     };
-    if (held() && record().due < Date.now()) await Promise.race([renew(held()).catch(() => {}), pause(AHEAD_MS)]);
+    if (isDue()) await Promise.race([renew(held()).catch(() => {}), pause(AHEAD_MS)]);
     const seen = held();
     const response = await send();
     const again = (await overtaken(response, seen)) && !(init?.body instanceof ReadableStream);
     return again ? send() : response;
   }
 
-  /** `{email, password}` or `{username, password}`, and what else the issuer takes. Rejects with AuthError. */
+  /** `{email, password}` or `{username, password}`. */
   const login = (credentials) =>
     alone(async () => {
       keep(await post("login", credentials, { tries: 1 }), Date.now());
@@ -166,14 +181,14 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
       tell("login");
     });
 
-  /** Ends the session, in all tabs. Rejects if the issuer could not be told. */
+  /** In all tabs. Rejects if the issuer could not be told. */
   async function logout() {
     if (!held()) return;
     const { refresh: token } = record();
     const how = token ? {} : { bearer: proof("POST") };
     if (!cookie) forget(); // whatever the network says
     await alone(() => post("logout", token && { refresh_token: token }, how)).catch((error) => {
-      if (error.status !== 401 && error.status !== 404) throw error; // over already, or there is no such thing here
+      if (error.status !== 401 && error.status !== 404) throw error; // over, or not a thing here
     });
     if (cookie) forget();
   }
@@ -199,7 +214,7 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
 
 const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
 
-/** The JSON of an answer. One that is cut short is a lost one: it throws. */
+/** An answer that is cut short is a lost one. */
 async function read(response) {
   if (response.status === 204) return {};
   return response.json().catch((error) => {
@@ -216,7 +231,6 @@ function parsed(text) {
   }
 }
 
-/** Seconds, by a token's own account. */
 function lifetime(token) {
   const { exp, iat } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
   return exp - iat;
@@ -226,17 +240,13 @@ function shared() {
   try {
     return localStorage;
   } catch {
-    return null; // the user wants nothing kept
+    return null; // nothing may be kept
   }
 }
 
 function memory() {
-  const map = new Map();
-  return {
-    getItem: (key) => map.get(key) ?? null,
-    setItem: (key, value) => map.set(key, value),
-    removeItem: (key) => map.delete(key),
-  };
+  let kept = null;
+  return { getItem: () => kept, setItem: (_key, text) => (kept = text), removeItem: () => (kept = null) };
 }
 
 export const session = createSession();
