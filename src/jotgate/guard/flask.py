@@ -138,8 +138,9 @@ def answer_of(error: JotgateError, here: Here) -> tuple[bytes, int, dict[str, st
 def find() -> Here:
     """The request in hand. Raises `RuntimeError` where there is none."""
     if "quart" in sys.modules and not has_request_context():
-        here: Here = _in_quart().find()
-        return here
+        here: Here | None = _in_quart().find()
+        if here is not None:
+            return here
     return Here(current_app, request, request.environ, PRINCIPAL, _judged, answered)
 
 

@@ -12,13 +12,13 @@ ends it when its token does.
 
 from typing import Any, Final
 
-from quart import Response, current_app, has_request_context, request, websocket
+from quart import Response, current_app, has_request_context, has_websocket_context, request, websocket
 from quart.globals import websocket_ctx
 
 from jotgate.errors import JotgateError
-from jotgate.guard import asgi
+from jotgate.guard import asgi, flask
 from jotgate.guard.asgi import Scope
-from jotgate.guard.flask import Here, answer_of
+from jotgate.guard.flask import Here
 from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
 from jotgate.guard.principal import Principal
@@ -33,16 +33,18 @@ def install(app: Any) -> None:
     app.before_websocket(_check_order_of_websocket)
 
 
-def find() -> Here:
-    """The request or the WebSocket in hand. Raises `RuntimeError` where there is none."""
-    asked: Any = request if has_request_context() else websocket
+def find() -> Here | None:
+    """The request or the WebSocket in hand, if there is one."""
+    asked: Any = request if has_request_context() else websocket if has_websocket_context() else None
+    if asked is None:
+        return None
     return Here(current_app, asked, asked.scope, "principal", _judged, answered)
 
 
 async def answered(error: JotgateError) -> Response | None:
     """The error handler that a guarded application gets."""
-    here = find()
-    body, status, headers = answer_of(error, here)
+    here = flask.find()
+    body, status, headers = flask.answer_of(error, here)
     if here.notes["type"] == "websocket" and (here.notes.get(_ACCEPTED) or not _can_deny(here.notes)):
         await websocket.close(4000 + status, error.code)
         return None
@@ -56,11 +58,11 @@ def _judged(guard: Guard, scope: Scope) -> Principal | NeedKeys | None:
 
 
 async def _check_order() -> None:
-    find().check_order()
+    flask.find().check_order()
 
 
 async def _check_order_of_websocket() -> None:
-    find().check_order()
+    flask.find().check_order()
     _note_acceptance()
 
 
