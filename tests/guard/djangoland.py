@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import django
@@ -22,7 +22,9 @@ GUARD = "jotgate.guard.django.GuardMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 ISSUER = "https://auth.example.com"
 KEY = new_key("ES256", "k1")
+BASE = "http://testserver"
 NOW = int(time.time())
+Sent = Mapping[str, str] | Sequence[tuple[str, str]]
 
 if not settings.configured:
     settings.configure(
@@ -98,29 +100,36 @@ def settle(wanted: Mapping[str, Any]) -> None:
 # --- requests
 
 
-def ask_sync(path: str, headers: Mapping[str, str] = {}, *, method: str = "GET", **options: Any) -> Any:
+def ask_sync(path: str, headers: Mapping[str, str] = {}, *, method: str = "GET") -> Any:
     """As a WSGI server hands a request over, through Django's test client."""
-    return Client(**options).generic(method, path, headers=dict(headers))
+    return Client().generic(method, path, headers=dict(headers))
 
 
-def ask_async(path: str, headers: Mapping[str, str] = {}, *, method: str = "GET", **options: Any) -> Any:
+def ask_async(path: str, headers: Mapping[str, str] = {}, *, method: str = "GET") -> Any:
     """As an ASGI server does."""
 
     async def ask() -> Any:
-        return await AsyncClient(**options).generic(method, path, headers=dict(headers))
+        return await AsyncClient().generic(method, path, headers=dict(headers))
 
     return asyncio.run(ask())
 
 
-def ask_application(application: Any, path: str, headers: Iterable[tuple[str, str]]) -> Any:
-    """An ASGI application, without a test client that would join headers."""
+def serve_sync(path: str, headers: Sent = (), *, method: str = "GET") -> Any:
+    """As a server does, with all that Django's test client would leave out."""
+    transport = httpx2.WSGITransport(app=get_wsgi_application())
+    with httpx2.Client(transport=transport, base_url=BASE) as client:
+        return client.request(method, path, headers=headers)
 
-    async def ask() -> Any:
-        transport = httpx2.ASGITransport(app=application)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            return await client.get(path, headers=list(headers))
 
-    return asyncio.run(ask())
+def serve_async(path: str, headers: Sent = (), *, method: str = "GET") -> Any:
+    """The same for a loop."""
+
+    async def serve() -> Any:
+        transport = httpx2.ASGITransport(app=get_asgi_application())
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+            return await client.request(method, path, headers=headers)
+
+    return asyncio.run(serve())
 
 
 def said(response: Any) -> tuple[int, Any]:

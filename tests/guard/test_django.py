@@ -15,7 +15,7 @@ from django.views import View
 from jotgate.guard.django import optional, require
 from jotgate.guard.principal import Principal
 from tests.guard.conftest import Guards
-from tests.guard.djangoland import GUARD, NOW, asgi, ask_application, ask_async, ask_sync, bearer, guard, said, token
+from tests.guard.djangoland import GUARD, NOW, ask_async, ask_sync, bearer, guard, said, serve_async, token
 from tests.guard.standin import StandIn
 
 Ask = Callable[..., Any]
@@ -165,6 +165,12 @@ def test_a_class_may_be_open_and_one_of_its_methods_not(ask: Ask) -> None:
     assert said(ask("/partly", bearer(scope="members:*"), method="POST")) == (200, {"sub": "ada"})
 
 
+def test_what_is_open_in_one_place_stays_closed_in_another(ask: Ask) -> None:
+    with override_settings(ROOT_URLCONF=(path("here", optional(who)), path("there", who))):
+        assert said(ask("/here")) == (200, {"sub": None})
+        assert said(ask("/there")) == (401, "token_missing")
+
+
 def test_unprotected_only_what_requires_somebody_is_closed(ask: Ask) -> None:
     with override_settings(JOTGATE={"guard": guard(), "protect": False}):
         assert said(ask("/who")) == (200, {"sub": None})
@@ -224,7 +230,7 @@ def test_two_credentials_that_a_server_joined_are_ambiguous(other: str) -> None:
 def test_two_authorization_headers_are_ambiguous() -> None:
     sent = [("Authorization", "Basic YTpi"), *bearer().items()]
 
-    assert said(ask_application(asgi(guard(), URLS, GUARD), "/who", sent)) == (400, "credentials_ambiguous")
+    assert said(serve_async("/who", sent)) == (400, "credentials_ambiguous")
 
 
 # --- what Django does besides

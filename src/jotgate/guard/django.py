@@ -117,8 +117,15 @@ def require(
 
 def optional(view: View) -> View:
     """A view that also takes who sends no credentials: `request.principal` is None. A bad token is refused."""
-    view.jotgate_optional = True  # type: ignore[attr-defined]  # as Django marks views
-    return view
+
+    @wraps(view)
+    def opened(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    marked: Any = markcoroutinefunction(opened) if iscoroutinefunction(view) else opened
+    marked.jotgate_optional = True  # and not the view itself: elsewhere it may be closed
+    made: View = marked
+    return made
 
 
 def facts_of(request: Any) -> Facts:
