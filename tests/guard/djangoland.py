@@ -42,7 +42,7 @@ if not settings.configured:
         STATIC_URL="/static/",
         MIDDLEWARE=[],
         ROOT_URLCONF=(),
-        JOTGATE={"issuer": ISSUER, "jwks": {"keys": []}},
+        JOTGATE={"issuer": ISSUER, "jwks": jwks.of(jwk.public_half(KEY))},
         REST_FRAMEWORK={"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"},
     )
     django.setup()
