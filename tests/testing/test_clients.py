@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
-import aiohttp
+import aiohttp.test_utils
+import aiohttp.web
 import httpx
 import httpx2
 import litestar.testing
@@ -15,6 +16,7 @@ from werkzeug.test import Client
 
 from jotgate.guard.guard import Guard
 from jotgate.testing import TestIssuer, assert_refuses_bad_tokens, assert_refuses_bad_tokens_async
+from jotgate.testing.acting import acting
 from jotgate.testing.asking import Ask, WrongClientError, ask, ask_async, bare
 from tests.guard.standin import served
 from tests.testing.apps import fastapi_app, flask_app, litestar_app, quart_app, wsgi_app
@@ -237,6 +239,43 @@ async def test_a_client_that_was_not_awaited_does_not_pass(issuer: TestIssuer, g
     async with made(guard) as (client, base):
         with pytest.raises(WrongClientError, match="await assert_refuses_bad_tokens_async"):
             assert_refuses_bad_tokens(client, f"{base}/payments", issuer=issuer)
+
+
+@pytest.mark.anyio
+async def test_aiohttps_own_test_client_acts() -> None:
+    async def echo(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(text=request.headers.get("Authorization", "nobody"))
+
+    app = aiohttp.web.Application()
+    app.router.add_get("/", echo)
+    async with aiohttp.test_utils.TestClient(aiohttp.test_utils.TestServer(app)) as client:
+        with acting(client, "Bearer a"):
+            assert (await ask_async(client, Ask("GET", "/"))).body == b"Bearer a"
+        assert (await ask_async(client, Ask("GET", "/"))).body == b"nobody"
+
+
+def test_a_clients_own_credentials_step_back_meanwhile(issuer: TestIssuer, guard: Guard) -> None:
+    client = TestClient(fastapi_app(guard))
+    client.auth = ("user", "password")
+    client.headers["Authorization"] = "Bearer x"
+
+    with issuer.acting_as(client, sub="ada"):
+        assert text(client, "/home") == "Hello, ada"
+
+    assert client.headers["Authorization"] == "Bearer x"
+    assert client.get("/echo").text.startswith("authorization: Basic ")
+
+
+@pytest.mark.anyio
+async def test_quarts_client_keeps_what_it_is_told(issuer: TestIssuer, guard: Guard) -> None:
+    client = quart_app(guard).test_client()
+    bob = issuer.headers(sub="bob")
+
+    with issuer.acting_as(client, sub="ada"):
+        assert await (await client.get("/home", headers=bob)).get_data() == b"Hello, bob"
+        assert await (await client.get("/home", headers={"X-JWT": "x"})).get_data() == b"Hello, ada"
+        assert await (await client.get("/home")).get_data() == b"Hello, ada"
+    assert await (await client.get("/home")).get_data() == b"Hello, stranger"
 
 
 def test_what_is_no_client_is_told_so(issuer: TestIssuer) -> None:

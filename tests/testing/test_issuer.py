@@ -46,9 +46,10 @@ def test_a_token_is_for_the_guards_own_issuer_and_audience(issuer: TestIssuer, g
 
 
 def test_roles_and_scopes_are_one_or_several(issuer: TestIssuer, guard: Guard) -> None:
-    who = guard.verify(issuer.mint(["manager", "trainer"], ["a:b", "c:d"]))
+    who = guard.verify(issuer.mint(["manager", "head of gym"], ["a:b", "c:d"]))
 
-    assert who.roles == ("manager", "trainer")
+    assert who.roles == ("manager", "head of gym")
+    assert guard.verify(issuer.mint("head of gym")).roles == ("head of gym",)
     assert who.scopes == {"a:b", "c:d"}
 
 

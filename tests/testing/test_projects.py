@@ -116,10 +116,44 @@ def test_bad_tokens_are_refused():
     assert_refuses_bad_tokens(client, "/me", "POST")
 """,
 }
+MORE_DJANGO = {
+    **documented("Django"),
+    "test_app.py": """
+import app
+import django
+from django.test import AsyncClient, Client, SimpleTestCase, override_settings
+from jotgate.testing import TestIssuer, assert_refuses_bad_tokens
+
+django.setup()
+
+class Somebody(SimpleTestCase):
+    async def test_an_async_client_acts(self):
+        client = AsyncClient()
+        with TestIssuer() as issuer, issuer.acting_as(client, sub="ada"):
+            answer = await client.get("/me")
+            self.assertEqual(answer.content, b"ada")
+        self.assertEqual((await client.get("/me")).status_code, 401)
+
+    def test_the_first_request_need_not_have_come(self):
+        from jotgate.guard.django_settings import standing
+        standing.cache_clear()
+        with TestIssuer() as issuer:
+            self.assertEqual(self.client.get("/me", headers=issuer.headers(sub="ada")).content, b"ada")
+
+    def test_settings_may_be_overridden(self):
+        with TestIssuer() as issuer:
+            self.assertEqual(self.client.get("/me", headers=issuer.headers()).status_code, 200)
+            with override_settings(JOTGATE={"issuer": "https://other.example"}):
+                self.assertEqual(self.client.get("/me", headers=issuer.headers()).status_code, 200)
+                assert_refuses_bad_tokens(self.client, "/me")
+            self.assertEqual(self.client.get("/me", headers=issuer.headers()).status_code, 200)
+""",
+}
 PROJECTS = {
     "FastAPI": (documented("FastAPI"), ("fastapi", "httpx2"), 5),
     "Flask": (documented("Flask"), ("flask",), 2),
     "Django": (documented("Django"), ("django",), 4),
+    "Django, more": (MORE_DJANGO, ("django",), 3),
     "REST framework": (REST_FRAMEWORK, ("djangorestframework",), 2),
     "no framework": (PLAIN, (), 2),
 }

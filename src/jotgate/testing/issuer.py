@@ -150,7 +150,7 @@ class TestIssuer:
             "client_id": "jotgate-testing",
             "sid": secrets.token_hex(8),
             "scope": " ".join(_words(scope)) or None,
-            "roles": _words(role) or None,
+            "roles": ([role] if isinstance(role, str) else list(role)) or None,
             "epoch": self._epochs.get(sub, 0),
             "auth_time": now,
             "amr": ["pwd"],

@@ -15,7 +15,7 @@ that an application that refuses everybody does not pass.
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from jotgate.testing.acting import acting
 from jotgate.testing.asking import Ask, Reply, WrongClientError, ask, ask_async, bare
@@ -36,6 +36,20 @@ _HINTS: Final = {
 _Trial = Generator[Ask, Reply | Exception | None, None]
 
 
+class Mint(Protocol):
+    """What makes tokens: a `TestIssuer`, or a `LiveIssuer`."""
+
+    @property
+    def cookies(self) -> frozenset[str]:
+        """The cookies that guards of this issuer read."""
+
+    def mint(self, **claims: Any) -> str:
+        """A good token."""
+
+    def bad_tokens(self, **claims: Any) -> Mapping[str, str]:
+        """Hostile ones by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     path: str
@@ -49,7 +63,7 @@ def assert_refuses_bad_tokens(
     path: str,
     method: str = "GET",
     *,
-    issuer: TestIssuer | None = None,
+    issuer: Mint | None = None,
     optional: bool = False,
     **claims: Any,
 ) -> None:
@@ -78,7 +92,7 @@ async def assert_refuses_bad_tokens_async(
     path: str,
     method: str = "GET",
     *,
-    issuer: TestIssuer | None = None,
+    issuer: Mint | None = None,
     optional: bool = False,
     **claims: Any,
 ) -> None:
@@ -97,7 +111,7 @@ async def assert_refuses_bad_tokens_async(
 
 
 @contextmanager
-def _begun(client: Any, issuer: TestIssuer | None, place: _Place) -> Iterator[_Trial]:
+def _begun(client: Any, issuer: Mint | None, place: _Place) -> Iterator[_Trial]:
     found = issuer or standing()
     with acting(client, None), bare(client):  # what is tried is all that is sent
         if found is not None:
@@ -107,28 +121,27 @@ def _begun(client: Any, issuer: TestIssuer | None, place: _Place) -> Iterator[_T
             yield _trial(own, place)
 
 
-def _trial(issuer: TestIssuer, place: _Place) -> _Trial:
+def _trial(issuer: Mint, place: _Place) -> _Trial:
     """Every request, one after the other; raises when all were answered."""
     __tracebackhide__ = True
-    model = issuer.model(**place.claims)
-    first = yield from _proof(place, model.good)
+    good, other = (issuer.mint(**place.claims) for _ in range(2))
+    first = yield from _proof(place, good)
     faults: list[str] = []
     tried = 0
     for name, token in issuer.bad_tokens(**place.claims).items():
         reply = yield Ask(place.method, place.path, (("Authorization", f"Bearer {token}"),))
         faults += _faults(name, reply, _LONG if len(token) > _LONGER else _BAD, token)
         tried += 1
-    tokens = (model.good, issuer.mint(**place.claims))
     for name, what, right in misplaced(
-        place.path, place.method, tokens=tokens, optional=place.optional, taken=issuer.cookies
+        place.path, place.method, tokens=(good, other), optional=place.optional, taken=issuer.cookies
     ):
         reply = yield what
-        faults += _faults(name, reply, right, model.good)
+        faults += _faults(name, reply, right, good)
         tried += 1
     if faults:
         listed = "\n  ".join(faults)
         raise AssertionError(f"{place.method} {place.path}: {len(faults)} of {tried} bad requests:\n  {listed}")
-    last = yield from _proof(place, model.good)
+    last = yield from _proof(place, good)
     if last != first:
         raise AssertionError(f"{place.method} {place.path}: a good token was answered {first} at first, and now {last}")
 
