@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -349,3 +350,14 @@ def test_an_issuer_on_the_network_is_waited_for(issuer: StandIn, guards: Guards)
     client = application(now=guard.required()(lambda: "in"), later=guard.required()(later))
 
     assert [client.get(path, headers=sent).status_code for path in ("/now", "/later")] == [200, 200]
+
+
+def test_what_the_docs_show_works() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "guard.md").read_text("utf-8")
+    source = docs.partition("## Flask and Quart")[2].partition("```python\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {"__name__": "example"}
+
+    exec(compile(source, "example", "exec", dont_inherit=True), namespace)
+
+    client = namespace["app"].test_client()
+    assert (client.get("/").text, client.get("/payments").status_code) == ("Hello, stranger", 401)
