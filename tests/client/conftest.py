@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jotgate.client import ClientSession, Issuer
-from tests.client.service import Service, service
+from tests.client.guarded import Service, service
 from tests.client.wire import Wire, wired
 from tests.live.people import PASSWORD
 from tests.live.process import Server, serving
@@ -72,11 +72,29 @@ def api(gym: Service) -> Service:
     return gym
 
 
+@pytest.fixture(scope="session")
+def user(server: Server) -> str:
+    """Somebody whom all tests log in as."""
+    with server.api() as talk:
+        talk.register("user@example.com", PASSWORD)
+    return "user@example.com"
+
+
 @pytest.fixture
-def client(server: Server, wire: Wire) -> Client:
-    """A new user, with a clock that can be moved; short of patience."""
-    email = f"client-{next(_numbers)}-{time.time_ns()}@example.com"
+def client(user: str, wire: Wire) -> Client:
+    """With a clock that can be moved."""
+    return _client(user, wire)
+
+
+@pytest.fixture
+def newcomer(server: Server, wire: Wire) -> Client:
+    """A user of one's own, for those who change something about it."""
+    email = f"newcomer-{next(_numbers)}@example.com"
     with server.api() as talk:
         talk.register(email, PASSWORD)
+    return _client(email, wire)
+
+
+def _client(email: str, wire: Wire) -> Client:
     clock = Clock()
-    return Client(email, Issuer(wire.url, patience_seconds=5, timeout_seconds=5, clock=clock), clock)
+    return Client(email, Issuer(wire.url, patience_seconds=20, timeout_seconds=20, clock=clock), clock)

@@ -10,7 +10,7 @@ from jotgate.client.requests import RequestsAuth
 from jotgate.errors import GrantError, Misuse, Unavailable
 from tests.client.callers import CALLERS, Ask
 from tests.client.conftest import Client
-from tests.client.service import Service, refusal, service
+from tests.client.guarded import Service, refusal, service
 from tests.client.wire import Fate, Wire
 from tests.live.process import Server
 from tests.live.talk import bearer
@@ -87,7 +87,6 @@ def test_there_is_no_third_time(call: Call, client: Client, api: Service, wire: 
         refusal("insufficient"),
         (401, {}, b""),
         (401, {"www-authenticate": 'Basic realm="x"'}, b"no"),
-        (401, {"www-authenticate": 'Bearer error="invalid_token"'}, b"a token as young as this is refused again"),
         (403, {"content-type": "application/json"}, b'{"code": "token_expired"}'),
     ],
 )
@@ -102,16 +101,31 @@ def test_what_another_token_does_not_help_against_stands(
     assert wire.refreshes == []
 
 
-def test_a_foreign_service_is_believed_when_the_token_is_older(
-    call: Call, client: Client, api: Service, wire: Wire
-) -> None:
+def test_a_service_with_another_guard_is_believed(call: Call, client: Client, api: Service, wire: Wire) -> None:
     session = client.login()
-    client.clock.ahead = 40
-    challenge = {"www-authenticate": 'Bearer realm="x", error="invalid_token"'}
-    api.answers = [(401, challenge, b"expired")]
+    api.answers = [(401, {"www-authenticate": 'Bearer realm="x", error="invalid_token"'}, b"expired")]
 
     assert call(session, Ask("GET", f"{api.url}/", times=2)) == [200, 200]
     assert len(wire.refreshes) == 1
+
+
+def test_a_service_that_refuses_new_tokens_too_does_not_wear_out_the_issuer(
+    call: Call, client: Client, api: Service, wire: Wire
+) -> None:
+    session = client.login()
+    api.answers = [refusal("token_expired")] * 100
+
+    answered = call(session, Ask("GET", f"{api.url}/", times=20))
+
+    assert answered == [401] * 20
+    assert len(wire.refreshes) == 3
+
+
+def test_without_a_refresh_token_a_401_stands(call: Call, client: Client, api: Service) -> None:
+    session = ClientSession.from_tokens(client.issuer, client.login().token())
+    api.answers = [refusal("token_expired")]
+
+    assert call(session, Ask("GET", f"{api.url}/", times=2)) == [401, 200]
 
 
 def test_a_stream_is_not_sent_twice_but_the_next_one_has_a_new_token(
@@ -131,9 +145,11 @@ def test_a_stream_is_not_sent_twice_but_the_next_one_has_a_new_token(
     assert len(wire.refreshes) == 1
 
 
-def test_a_new_role_arrives_with_one_transparent_retry(call: Call, client: Client, server: Server, wire: Wire) -> None:
-    session = client.login()
-    server.cli("user", "role", client.email, "manager")
+def test_a_new_role_arrives_with_one_transparent_retry(
+    call: Call, newcomer: Client, server: Server, wire: Wire
+) -> None:
+    session = newcomer.login()
+    server.cli("user", "role", newcomer.email, "manager")
     with server.api() as talk:
         while talk.get("/auth/me", headers=bearer(session.token())).status == 200:
             continue

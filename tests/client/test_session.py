@@ -131,15 +131,15 @@ def test_a_lost_answer_gives_the_same_successor(client: Client, wire: Wire) -> N
 
 @pytest.mark.parametrize("ended", ["logout", "password"])
 def test_a_session_that_ended_elsewhere_is_a_clear_error_and_no_loop(
-    client: Client, server: Server, wire: Wire, ended: str
+    newcomer: Client, server: Server, wire: Wire, ended: str
 ) -> None:
-    session = client.login()
+    session = newcomer.login()
     with server.api() as api:
         if ended == "logout":
             api.post("/auth/logout", {"refresh_token": session.tokens.refresh})
         else:
             body = {"current_password": PASSWORD, "new_password": "another long passphrase"}
-            another = api.login(client.email, PASSWORD)["access_token"]
+            another = api.login(newcomer.email, PASSWORD)["access_token"]
             assert api.post("/auth/password", body, headers=bearer(another)).status == 204
 
     for _ in range(3):
@@ -358,3 +358,15 @@ def test_every_profile(profile: str, tmp_path: Path) -> None:
         session.logout()
         with pytest.raises(GrantError):
             session.token()
+
+
+def test_a_401_to_a_token_that_has_a_successor_by_now_costs_nothing(client: Client, wire: Wire) -> None:
+    session = client.login()
+    first = session.token()
+    session.renew()
+
+    for _ in range(10):
+        assert session.renewable(first, 'Bearer error="invalid_token"', b"")
+        assert session.renew(first) == session.token()
+
+    assert len(wire.refreshes) == 1

@@ -21,7 +21,7 @@ from jotgate.client import ClientSession, Issuer
 from jotgate.client.auth import TokenAuth
 from jotgate.errors import Unavailable
 from tests.client.conftest import Client
-from tests.client.service import Service, service
+from tests.client.guarded import Service, service
 from tests.client.wire import Fate, Wire, wired
 from tests.live.people import PASSWORD
 from tests.live.process import serving

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -167,20 +169,23 @@ def test_the_lock_is_not_waited_for_without_end(file: TokenFile) -> None:
 
 
 def test_a_child_does_not_keep_its_parents_lock(file: TokenFile) -> None:
-    read_end, write_end = os.pipe()
-    with file.alone(seconds=1):
-        child = os.fork()
-        if child == 0:  # it lives on with a copy of everything that was open
-            os.read(read_end, 1)
-            os._exit(0)
-    try:
-        with file.alone(seconds=0):
+    script = """
+import os, sys
+from jotgate.client.tokenfile import TokenFile
+with TokenFile(sys.argv[1]).alone(seconds=1):
+    if os.fork() == 0:
+        print("forked", flush=True)
+        sys.stdin.readline()
+    os._exit(0)  # as if it were killed
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, str(file.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "forked\n"
+        parent.wait()
+
+        with file.alone(seconds=0):  # though the child lives on
             pass
-    finally:
-        os.write(write_end, b"x")
-        os.waitpid(child, 0)
-        os.close(read_end)
-        os.close(write_end)
 
 
 def test_a_reader_never_sees_half_a_file(file: TokenFile) -> None:

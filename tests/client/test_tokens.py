@@ -1,8 +1,10 @@
 """When tokens are sent and renewed: the tables of `jotgate.client.tokens`, row by row."""
 
+import math
+
 import pytest
 
-from jotgate.client.tokens import Plan, Tokens, hold, lifetime, plan, renewable
+from jotgate.client.tokens import Plan, Tokens, doubted, hold, lifetime, plan, renewable
 from jotgate.jose import Claims, b64, jwt, new_key
 
 AT = 1_000_000
@@ -56,25 +58,37 @@ def test_a_token_without_a_life_is_spent_at_once(life: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("challenge", "body", "age", "expected"),
+    ("challenge", "body", "expected"),
     [
-        ("", b'{"code": "token_expired"}', 0, True),
-        ("", b'{"code": "claims_stale"}', 0, True),
-        ("", b'{"code": "token_revoked"}', 0, True),
-        ('Bearer error="invalid_token"', b"", 30, True),
-        ("Bearer realm=x, error=invalid_token", b"<html>", 30, True),
-        ('Bearer error="invalid_token"', b'{"code": 7}', 30, True),
-        ('Bearer error="invalid_token"', b"", 29, False),
-        ('Bearer error="insufficient_scope"', b"", 99, False),
-        ('Bearer error="invalid_tokens"', b"", 99, False),
-        ("Bearer", b"", 99, False),
-        ('Bearer error="invalid_token"', b'{"code": "audience_mismatch"}', 99, False),
-        ('Bearer error="invalid_token"', b'{"code": "token_malformed"}', 99, False),
-        ("", b'{"code": "insufficient_user_authentication"}', 99, False),
+        ("", b'{"code": "token_expired"}', True),
+        ("", b'{"code": "claims_stale"}', True),
+        ("", b'{"code": "token_revoked"}', True),
+        ('Bearer error="invalid_token"', b"", True),
+        ("Bearer realm=x, error=invalid_token", b"<html>", True),
+        ('Bearer error="invalid_token"', b'{"code": 7}', True),
+        ('Bearer error="insufficient_scope"', b"", False),
+        ('Bearer error="invalid_tokens"', b"", False),
+        ("Bearer", b"", False),
+        ('Bearer error="invalid_token"', b'{"code": "audience_mismatch"}', False),
+        ('Bearer error="invalid_token"', b'{"code": "token_malformed"}', False),
+        ("", b'{"code": "insufficient_user_authentication"}', False),
     ],
 )
-def test_a_401_to_the_token(challenge: str, body: bytes, age: float, *, expected: bool) -> None:
-    assert renewable(challenge, body, age=age) is expected
+def test_a_401_to_the_token(challenge: str, body: bytes, *, expected: bool) -> None:
+    assert renewable(challenge, body) is expected
+
+
+def test_three_doubts_at_once_and_then_one_in_ten_seconds() -> None:
+    until: float | None = -math.inf
+    for _ in range(3):
+        assert until is not None
+        until = doubted(until, now=100)
+    assert until == 130
+
+    assert doubted(until, now=100) is None
+    assert doubted(until, now=109.9) is None
+    assert doubted(until, now=110) == 140
+    assert doubted(until, now=1000) == 1010
 
 
 def test_our_own_tokens_say_their_life() -> None:

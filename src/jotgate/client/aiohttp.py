@@ -24,7 +24,7 @@ def bearer(session: ClientSession, *, only: str | Iterable[str]) -> ClientMiddle
         response = await send(request)
         if response.status != 401:
             return response
-        if not session.renewable(response.headers.get("WWW-Authenticate", ""), await response.read()):
+        if not session.renewable(token, response.headers.get("WWW-Authenticate", ""), await response.read()):
             return response
         session.renewal(token)
         if isinstance(request.body, Payload) and request.body.consumed:

@@ -70,7 +70,7 @@ class TokenAuth(_Auth):  # type: ignore[misc]  # what it is made of depends on w
 
     def _once_more(self, request: Any, response: Any, token: str) -> bool:
         """Whether to send the request again; where another token may help, its renewal has begun."""
-        if not self._session.renewable(response.headers.get("WWW-Authenticate", ""), response.content):
+        if not self._session.renewable(token, response.headers.get("WWW-Authenticate", ""), response.content):
             return False
         self._session.renewal(token)
         return _is_repeatable(request)

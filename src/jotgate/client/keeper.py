@@ -46,6 +46,8 @@ class Keeper:
         self._serial = serial
         self._hold(given)
         self._over: Over | None = None
+        self._doubted = ""
+        self._doubts_until = -math.inf
         self._failures = 0
         self._failed = Away("")
         self._rests_until = -math.inf
@@ -67,6 +69,17 @@ class Keeper:
     def renewal(self, stale: str) -> Future[Outcome]:
         """Another access token than this one."""
         return self._flight.board(lambda: self._known(stale), lambda: self._fly(stale))
+
+    def doubt(self, token: str) -> bool:
+        """A service refuses this token: whether another one is worth asking for, by the table of `tokens`."""
+        held = self.tokens
+        if held.access != token or token == self._doubted:  # there is one, or it is being asked for
+            return True
+        paid = tokens.doubted(self._doubts_until, now=time.monotonic())
+        if held.refresh is None or paid is None:
+            return False
+        self._doubted, self._doubts_until = token, paid
+        return True
 
     def put_down(self) -> None:
         """Write the tokens of a new login into the file. Raises `TokenFileRefused`, `Unavailable`."""

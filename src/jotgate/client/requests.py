@@ -32,7 +32,7 @@ class RequestsAuth(AuthBase):
         asked = response.request
         if response.status_code != 401 or asked.headers.get("Authorization") != f"Bearer {token}":
             return response
-        if not self._session.renewable(response.headers.get("WWW-Authenticate", ""), response.content):
+        if not self._session.renewable(token, response.headers.get("WWW-Authenticate", ""), response.content):
             return response
         self._session.renewal(token)
         body: object = asked.body  # the stubs do not know of streams

@@ -139,11 +139,9 @@ class ClientSession:
         """The same for whoever does not wait."""
         return self._keeper.renewal(self.tokens.access if stale is None else stale)
 
-    def renewable(self, challenge: str, body: bytes) -> bool:
-        """Whether another token may help against a 401: its `WWW-Authenticate`, its body."""
-        held = self.tokens
-        age = self.issuer.clock() + held.offset - held.obtained_at
-        return tokens.renewable(challenge, body, age=age if held.refresh is not None else 0)
+    def renewable(self, token: str, challenge: str, body: bytes) -> bool:
+        """Whether another token than this may help against a 401: its `WWW-Authenticate`, its body."""
+        return tokens.renewable(challenge, body) and self._keeper.doubt(token)
 
     # --- how it ends
 

@@ -12,8 +12,11 @@
     ----------------------------------------------    --------------------------------------------------------
     token_expired, claims_stale                       yes
     token_revoked                                     yes: its key may be revoked alone; else the refresh is refused
-    error="invalid_token" and no code of ours         if the token is older than 30 s, so that this ends
+    error="invalid_token" and no code of ours         yes
     anything else                                     no: another token would be refused as well
+    any of them, there is no refresh token            no
+    any of them, and that for the fourth time at      no: whoever refuses new tokens too is not helped, and the
+    once, or more often than every 10 s               issuer is spared
 
 Due is a fifth of the life before the end, 5 minutes at most, less up to half of that by a throw of the dice: not all
 processes renew in the same second. Instants are by the issuer's clock; `offset` is what has to be added to ours.
@@ -29,7 +32,8 @@ from jotgate.jose import b64, strictjson
 
 MAX_AHEAD: Final = 300.0
 MAX_MARGIN: Final = 5.0  # for the way to the server
-FOREIGN_AGE: Final = 30.0
+DOUBTS_AT_ONCE: Final = 3
+DOUBT_SECONDS: Final = 10.0
 _RENEWED_FOR: Final = frozenset({"token_expired", "claims_stale", "token_revoked"})
 _INVALID: Final = re.compile(r'\berror\s*=\s*"?invalid_token\b', re.IGNORECASE)
 
@@ -80,12 +84,16 @@ def plan(held: Held, *, clock: float) -> Plan:
     return Plan.AHEAD if now >= held.due_at and held.tokens.refresh is not None else Plan.SEND
 
 
-def renewable(challenge: str, body: bytes, *, age: float) -> bool:
-    """By the second table: `WWW-Authenticate` and the body of a 401; `age` of the token that it was given to."""
+def renewable(challenge: str, body: bytes) -> bool:
+    """What a 401 says, by the second table: its `WWW-Authenticate`, its body."""
     code = read(body).get("code")
-    if isinstance(code, str):
-        return code in _RENEWED_FOR
-    return age >= FOREIGN_AGE and _INVALID.search(challenge) is not None
+    return code in _RENEWED_FOR if isinstance(code, str) else _INVALID.search(challenge) is not None
+
+
+def doubted(until: float, *, now: float) -> float | None:
+    """By its last rows: until when doubts are paid for, with this one (GCRA); None: it is one too many."""
+    paid = max(until, now) + DOUBT_SECONDS
+    return paid if paid - now <= DOUBTS_AT_ONCE * DOUBT_SECONDS else None
 
 
 def lifetime(access: str) -> tuple[int | None, int | None]:
