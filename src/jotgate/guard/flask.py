@@ -23,11 +23,10 @@ framework answers by itself reaches no view and needs no token: preflights of br
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from inspect import iscoroutinefunction
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from weakref import WeakSet
 
 from flask import Flask, Response, current_app, has_request_context, request
@@ -47,8 +46,7 @@ log = logging.getLogger("jotgate.guard")
 _bare: WeakSet[Callable[..., Any]] = WeakSet()  # what `required` was put on
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(NamedTuple):
     """The request in hand, of Flask or of Quart."""
 
     app: Any
@@ -61,8 +59,9 @@ class Here:
     @property
     def is_answered_already(self) -> bool:
         """The framework answers OPTIONS itself."""
-        rule = self.asked.url_rule
-        return self.asked.method == "OPTIONS" and rule is not None and bool(rule.provide_automatic_options)
+        if self.asked.method != "OPTIONS" or self.asked.url_rule is None:
+            return False
+        return bool(self.asked.url_rule.provide_automatic_options)
 
     def begin(self, guard: Guard) -> Callable[[], Principal | NeedKeys | None]:
         """See to it that this guard answers; what it says."""
@@ -141,7 +140,8 @@ def find() -> Here:
         here: Here | None = _in_quart().find()
         if here is not None:
             return here
-    return Here(current_app, request, request.environ, PRINCIPAL, _judged, answered)
+    asked = cast("Any", request)._get_current_object()  # noqa: SLF001  # as Flask documents it
+    return Here(current_app, asked, asked.environ, PRINCIPAL, _judged, answered)
 
 
 def _judged(guard: Guard, environ: dict[str, Any]) -> Principal | NeedKeys | None:
