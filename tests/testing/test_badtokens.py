@@ -1,5 +1,6 @@
 """The hostile tokens: enough of them, each refused by every guard, each different from a good one in one thing."""
 
+import re
 import time
 from collections import Counter
 
@@ -11,8 +12,10 @@ from jotgate.jose import Expect, jwk, jwks, jwt, new_key
 from jotgate.testing import TestIssuer, bad_tokens
 from jotgate.testing.badtokens import GROUPS, of_model
 from jotgate.testing.model import Model
+from tests.test_wheel import ROOT
 
 ALGS = ("ES256", "EdDSA", "RS256", "PS256", "HS256", "ES384", "HS512")
+DOCUMENT = (ROOT / "docs" / "testing.md").read_text("utf-8")
 NOW = int(time.time())
 PROMISED = {
     "tampered", "expired", "not_yet_valid", "none_alg", "hs_with_public_key", "swapped_key", "wrong_audience",
@@ -31,6 +34,14 @@ def test_those_that_are_promised_are_there(issuer: TestIssuer) -> None:
 
     assert found.keys() >= PROMISED
     assert len(found) >= 150
+
+
+def test_those_that_the_documentation_names_are_there(issuer: TestIssuer) -> None:
+    (table,) = re.findall(r"^## Bad tokens\n.*?(^\|.*?)\n\n", DOCUMENT, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", table))
+
+    assert len(named) > 20
+    assert issuer.bad_tokens().keys() >= named
 
 
 @pytest.mark.parametrize("alg", ALGS)

@@ -14,7 +14,7 @@ application under test is the one that will run. Signatures, claims and news are
 import gc
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self
 
@@ -28,13 +28,10 @@ from jotgate.testing.acting import acting
 from jotgate.testing.aim import Aim, aim, algorithm, django_guard, foreseen
 from jotgate.testing.clock import Clock
 from jotgate.testing.keyring import Keyring
-from jotgate.testing.model import Model
+from jotgate.testing.model import LIFETIME_SECONDS, SUBJECT, Model, Words, says
 from jotgate.wire import feed
 
-SUBJECT = "test-user"
-LIFETIME_SECONDS = 900
 _FOR_EVER = 2**40  # far beyond any test's clock
-_Words = str | Iterable[str]
 _standing: list["TestIssuer"] = []
 
 
@@ -100,7 +97,7 @@ class TestIssuer:
     # --- tokens
 
     def mint(
-        self, role: _Words = (), scope: _Words = (), *, sub: str = SUBJECT, guard: Guard | None = None, **claims: Any
+        self, role: Words = (), scope: Words = (), *, sub: str = SUBJECT, guard: Guard | None = None, **claims: Any
     ) -> str:
         """An access token (RFC 9068) for the guards that stand here, or for this one.
 
@@ -110,7 +107,7 @@ class TestIssuer:
         return self.model(role, scope, sub=sub, guard=guard, **claims).good
 
     def headers(
-        self, role: _Words = (), scope: _Words = (), *, sub: str = SUBJECT, guard: Guard | None = None, **claims: Any
+        self, role: Words = (), scope: Words = (), *, sub: str = SUBJECT, guard: Guard | None = None, **claims: Any
     ) -> dict[str, str]:
         """`{"Authorization": "Bearer ..."}`, as `mint`."""
         return {"Authorization": f"Bearer {self.mint(role, scope, sub=sub, guard=guard, **claims)}"}
@@ -118,8 +115,8 @@ class TestIssuer:
     def acting_as(
         self,
         client: Any,
-        role: _Words = (),
-        scope: _Words = (),
+        role: Words = (),
+        scope: Words = (),
         *,
         sub: str = SUBJECT,
         guard: Guard | None = None,
@@ -135,31 +132,24 @@ class TestIssuer:
         return role_played
 
     def model(
-        self, role: _Words = (), scope: _Words = (), *, sub: str = SUBJECT, guard: Guard | None = None, **claims: Any
+        self, role: Words = (), scope: Words = (), *, sub: str = SUBJECT, guard: Guard | None = None, **claims: Any
     ) -> Model:
         """A good token in parts, as `mint` takes it."""
         at = self._aim(guard, claims.get("iss"))
         now = int(self.clock.now)
-        said: dict[str, Any] = {
-            "iss": at.issuer,
-            "sub": sub,
-            "aud": list(at.audiences),
-            "exp": now + min(LIFETIME_SECONDS, at.max_lifetime),
-            "iat": now,
-            "jti": secrets.token_hex(8),
-            "client_id": "jotgate-testing",
-            "sid": secrets.token_hex(8),
-            "scope": " ".join(_words(scope)) or None,
-            "roles": ([role] if isinstance(role, str) else list(role)) or None,
-            "epoch": self._epochs.get(sub, 0),
-            "auth_time": now,
-            "amr": ["pwd"],
-        }
-        present = {name: value for name, value in (said | claims).items() if value is not None}
-        return Model(self._keyring.signing(at.alg), present, now, at.leeway, at.max_lifetime)
+        said = says(
+            role,
+            scope,
+            issuer=at.issuer,
+            audiences=at.audiences,
+            now=now,
+            seconds=min(LIFETIME_SECONDS, at.max_lifetime),
+            **({"sub": sub, "epoch": self._epochs.get(sub, 0)} | claims),
+        )
+        return Model(self._keyring.signing(at.alg), said, now, at.leeway, at.max_lifetime)
 
     def bad_tokens(
-        self, role: _Words = (), scope: _Words = (), *, guard: Guard | None = None, **claims: Any
+        self, role: Words = (), scope: Words = (), *, guard: Guard | None = None, **claims: Any
     ) -> Mapping[str, str]:
         """Some hundreds of tokens that must be refused, by name; each is `mint`'s but for one thing."""
         found = badtokens.of_model(self.model(role, scope, guard=guard, **claims))
@@ -236,10 +226,6 @@ class TestIssuer:
 def standing() -> TestIssuer | None:
     """The issuer that was begun last and is not closed."""
     return _standing[-1] if _standing else None
-
-
-def _words(given: _Words) -> list[str]:
-    return given.split() if isinstance(given, str) else list(given)
 
 
 def _payload(token: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from jotgate.flows.env import Env
 from jotgate.guard.guard import Guard
 from jotgate.settings import Settings, load
 from jotgate.testing import badtokens
-from jotgate.testing.model import Model
+from jotgate.testing.model import LIFETIME_SECONDS, Model, Words, says
 
 _SECONDS: Final = 30.0
 _EVERY_LEEWAY: Final = 600  # real time goes on, and guards elsewhere have been told other leeways
@@ -97,7 +97,7 @@ class LiveIssuer:
         username: str | None = None,
         password: str | None = None,
         name: str | None = None,
-        role: str | Iterable[str] = (),
+        role: Words = (),
     ) -> str:
         """A new user, and its id. Without a password it gets one that `login` knows. Raises `Invalid`, and others."""
         chosen = password or secrets.token_urlsafe(16)
@@ -146,33 +146,29 @@ class LiveIssuer:
         self._stack.callback(guard.close)
         return guard
 
-    def model(self, role: str | Iterable[str] = (), scope: str = "", **claims: Any) -> Model:
+    def model(self, role: Words = (), scope: Words = (), **claims: Any) -> Model:
         """A good token in parts, under the key that signs: for `assert_refuses_bad_tokens(..., issuer=...)`.
 
         It belongs to no session: guards take it, the issuer's own routes do not.
         """
         now = int(self._env.clock())
-        said = {
-            "iss": self.url,
-            "sub": "test-user",
-            "aud": list(self._settings.policy.audience),
-            "exp": now + 900,
-            "iat": now,
-            "jti": secrets.token_hex(8),
-            "client_id": "jotgate-testing",
-            "scope": scope or None,
-            "roles": [role] if isinstance(role, str) else list(role) or None,
-            "epoch": now,
-            "auth_time": now,
-        }
-        present = {name: value for name, value in (said | claims).items() if value is not None}
-        return Model(self._env.keyring.current.signing, present, now, _EVERY_LEEWAY, _EVERY_LIFETIME)
+        policy = self._settings.policy
+        said = says(
+            role,
+            scope,
+            issuer=policy.issuer,
+            audiences=policy.audience,
+            now=now,
+            seconds=LIFETIME_SECONDS,
+            **({"epoch": now} | claims),
+        )
+        return Model(self._env.keyring.current.signing, said, now, _EVERY_LEEWAY, _EVERY_LIFETIME)
 
-    def mint(self, role: str | Iterable[str] = (), scope: str = "", **claims: Any) -> str:
+    def mint(self, role: Words = (), scope: Words = (), **claims: Any) -> str:
         """Such a token."""
         return self.model(role, scope, **claims).good
 
-    def bad_tokens(self, role: str | Iterable[str] = (), scope: str = "", **claims: Any) -> Mapping[str, str]:
+    def bad_tokens(self, role: Words = (), scope: Words = (), **claims: Any) -> Mapping[str, str]:
         """Some hundreds of tokens that every guard of this issuer must refuse, by name."""
         return badtokens.of_model(self.model(role, scope, **claims))
 

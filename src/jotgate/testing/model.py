@@ -1,6 +1,7 @@
 """A token that a guard would accept, in parts: hostile ones are made from it by changing one thing (RFC 7515)."""
 
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from jotgate.jose import Key, b64, new_key, strictjson
 
 Named = Iterator[tuple[str, str]]  # what a token tries, in snake_case, and the token: printable ASCII
+Words = str | Iterable[str]  # one or several
+SUBJECT = "test-user"
+LIFETIME_SECONDS = 900
 Part = Mapping[str, Any] | bytes
 
 
@@ -37,6 +41,27 @@ class Model:
     def signed(self, head: Part | None = None, said: Part | None = None) -> str:
         """A token whose signature is good, whatever header and payload say."""
         return seal(self.key, self.header() if head is None else head, self.claims if said is None else said)
+
+
+def says(
+    role: Words, scope: Words, *, issuer: str, audiences: Sequence[str], now: int, seconds: int, **claims: Any
+) -> dict[str, Any]:
+    """The claims of a good token (RFC 9068 section 2.2); `claims` are added or changed, and left out where None."""
+    usual = {
+        "iss": issuer,
+        "sub": SUBJECT,
+        "aud": list(audiences),
+        "exp": now + seconds,
+        "iat": now,
+        "jti": secrets.token_hex(8),
+        "client_id": "jotgate-testing",
+        "sid": secrets.token_hex(8),
+        "scope": scope if isinstance(scope, str) else " ".join(scope),
+        "roles": [role] if isinstance(role, str) else list(role),
+        "auth_time": now,
+        "amr": ["pwd"],
+    }
+    return {name: value for name, value in (usual | claims).items() if value is not None and value not in ("", [])}
 
 
 def seal(by: Key, head: Part, said: Part) -> str:
