@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import django
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.signals import setting_changed
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 from django.test import AsyncClient, Client
 
 from jotgate.guard.guard import Guard
@@ -95,6 +97,24 @@ def settle(wanted: Mapping[str, Any]) -> None:
         if getattr(settings, name, None) is not value:
             setattr(settings, name, value)
             setting_changed.send(sender=settings, setting=name, value=value, enter=True)
+
+
+@contextmanager
+def in_transactions() -> Iterator[Callable[[], int]]:
+    """Each request is one transaction; `write` into the table `written`, and see how many rows stayed."""
+    with connection.cursor() as cursor:
+        cursor.execute("create table written (what text)")
+        connection.settings_dict["ATOMIC_REQUESTS"] = True
+        try:
+            yield lambda: int(cursor.execute("select count(*) from written").fetchone()[0])
+        finally:
+            connection.settings_dict["ATOMIC_REQUESTS"] = False
+            cursor.execute("drop table written")
+
+
+def write() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("insert into written values ('before the refusal')")
 
 
 # --- requests

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections
 from django.http import HttpRequest, JsonResponse
 from django.test import RequestFactory, override_settings
 from django.urls import path
@@ -15,7 +14,19 @@ from django.views import View
 from jotgate.guard.django import optional, require
 from jotgate.guard.principal import Principal
 from tests.guard.conftest import Guards
-from tests.guard.djangoland import GUARD, NOW, ask_async, ask_sync, bearer, guard, said, serve_async, token
+from tests.guard.djangoland import (
+    GUARD,
+    NOW,
+    ask_async,
+    ask_sync,
+    bearer,
+    guard,
+    in_transactions,
+    said,
+    serve_async,
+    token,
+    write,
+)
 from tests.guard.standin import StandIn
 
 Ask = Callable[..., Any]
@@ -236,31 +247,17 @@ def test_two_authorization_headers_are_ambiguous() -> None:
 # --- what Django does besides
 
 
-@pytest.fixture
-def transactions() -> Iterator[None]:
-    """Each request in a transaction, and a table to write to."""
-    connection.settings_dict["ATOMIC_REQUESTS"] = True
-    with connection.cursor() as cursor:
-        cursor.execute("create table written (what text)")
-    yield
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
-    connections.close_all()
-
-
 def writes(request: HttpRequest) -> JsonResponse:
-    with connection.cursor() as cursor:
-        cursor.execute("insert into written values ('before the refusal')")
+    write()
     return inside(request)
 
 
-@pytest.mark.usefixtures("transactions")
 def test_what_a_view_wrote_before_a_refusal_is_rolled_back() -> None:
-    with override_settings(ROOT_URLCONF=(path("writes", require()(writes)),)):
+    with in_transactions() as rows, override_settings(ROOT_URLCONF=(path("writes", require()(writes)),)):
         answer = ask_sync("/writes", bearer())
+        stayed = rows()
 
-    assert said(answer) == (403, "role_missing")
-    with connection.cursor() as cursor:
-        assert cursor.execute("select count(*) from written").fetchone() == (0,)
+    assert (said(answer), stayed) == ((403, "role_missing"), 0)
 
 
 def nothing(_request: HttpRequest) -> None:

@@ -107,7 +107,7 @@ class Caller:
     def __str__(self) -> str:
         return self.username
 
-    def has_perm(self, _perm: str, _obj: object = None) -> bool:
+    def has_perm(self, _perm: object, _obj: object = None) -> bool:
         """Permissions of Django's models belong to its own users."""
         return False
 

@@ -1,5 +1,9 @@
 """The routes of the conformance table in Django REST framework, without any middleware."""
 
+from tests.guard.djangoland import wsgi
+
+# Django's settings come before what reads them.
+# isort: split
 from typing import Any
 
 from django.urls import path
@@ -10,7 +14,6 @@ from rest_framework.views import APIView
 
 from jotgate.guard.drf import BearerAuthentication, Fresh, HasRole, HasScope
 from jotgate.guard.guard import Guard
-from tests.guard.djangoland import wsgi
 
 KIND = "wsgi"
 
