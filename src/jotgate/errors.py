@@ -6,7 +6,7 @@ JotgateError                      code, status, error (the RFC's word), detail (
 │   ├── Malformed
 │   ├── SignatureInvalid
 │   │   └── UnknownKey
-│   ├── TypeMismatch  IssuerMismatch  AudienceMismatch
+│   ├── TypeMismatch  IssuerMismatch  AudienceMismatch  SubjectMismatch
 │   ├── Expired  NotYetValid  LifetimeExcessive
 │   └── Revoked  ClaimsStale
 ├── CredentialsAmbiguous          400 invalid_request      two credentials in one request
@@ -100,6 +100,12 @@ class AudienceMismatch(
     TokenError, code="audience_mismatch", description="The access token is meant for another audience"
 ):
     """`aud` does not name us."""
+
+
+class SubjectMismatch(
+    TokenError, code="subject_mismatch", description="The access token belongs to another subject"
+):
+    """A connection cannot be renewed with somebody else's token."""
 
 
 class Expired(TokenError, code="token_expired", description="The access token expired"):

@@ -8,6 +8,7 @@
     a good token                  the application's; the principal is scope["principal"] and request.state.principal
     anything else                 that of `wire.challenge`; a WebSocket gets it as a denial, or is closed with 4401
     a guard's error, inside       the same
+    the token is over, later      a WebSocket is closed with 4401, a text/event-stream ends; nothing else is cut
 
 What may be excluded says `openpaths`.
 
@@ -24,14 +25,18 @@ from jotgate.errors import (
     TokenMissing,
 )
 from jotgate.guard import gate
+from jotgate.guard.connection import Connection, Ended, register
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
 from jotgate.guard.openpaths import open_paths
 from jotgate.guard.principal import Principal
-from jotgate.guard.request import WEBSOCKET, Facts
+from jotgate.guard.request import WEBSOCKET, Facts, credentials
+from jotgate.guard.stream import Stream, is_event_stream
 from jotgate.guard.waiting import awaited
+from jotgate.guard.websocket import Socket, offered
 from jotgate.wire import bearer
+from jotgate.wire.bearer import Credentials
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -66,22 +71,45 @@ class GuardMiddleware:
             await refuse(self._guard, error, scope, send)
             return
         scope["principal"] = scope.setdefault("state", {})["principal"] = principal
-        await self._serve(scope, receive, send)
+        serve = self._serve if scope["type"] == "http" else self._serve_websocket
+        await serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
+        stream: Stream | None = None
+        onward = send
 
         async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
+            nonlocal begun, stream, onward
+            if not begun:
+                begun = True
+                if is_event_stream(message):
+                    stream = streamed(self._guard, scope, send)
+                    onward = stream.send
+            await onward(message)
 
         try:
             await self._app(scope, receive, noted)
         except ANSWERED as error:
-            if begun and scope["type"] == "http":
+            if begun:
                 raise
-            await refuse(self._guard, error, scope, send, accepted=begun)
+            await refuse(self._guard, error, scope, send)
+        except Ended as end:
+            log.info("a stream was ended: %s", end.reason)
+        finally:
+            if stream is not None:
+                await stream.connection.close()
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = watched(self._guard, scope, receive=receive, send=send)
+        try:
+            await self._app(scope, socket.receive, socket.send)
+        except ANSWERED as error:
+            await refuse(self._guard, error, scope, socket.send, accepted=socket.begun)
+        except Ended as end:
+            log.info("a WebSocket was ended: %s", end.reason)
+        finally:
+            await socket.connection.close()
 
     def _is_open(self, scope: Scope) -> bool:
         path, root = scope["path"], scope.get("root_path", "")
@@ -132,9 +160,37 @@ async def refuse(guard: Guard, error: JotgateError, scope: Scope, send: Send, *,
     await send({"type": f"{prefix}.body", "body": answer.body})
 
 
+def watched(guard: Guard, scope: Scope, *, receive: Receive, send: Send) -> Socket:
+    """The ends of an admitted WebSocket for the application; watched until `connection.leave` or `connection.close`."""
+    found = presented(guard, scope)
+    socket = Socket(scope, receive, send, credentials=found)
+
+    async def close(why: JotgateError) -> None:
+        await refuse(guard, why, scope, send, accepted=socket.begun)
+
+    socket.connection = Connection(guard, found.token, scope["principal"], farewell=close)
+    register(scope, guard, socket.connection)
+    return socket
+
+
+def streamed(guard: Guard, scope: Scope, send: Send) -> Stream:
+    """An admitted stream of events; watched until `connection.leave` or `connection.close`."""
+    stream = Stream(guard, presented(guard, scope).token, scope["principal"], send=send)
+    register(scope, guard, stream.connection)
+    return stream
+
+
+def presented(guard: Guard, scope: Scope) -> Credentials:
+    """What an admitted request was admitted by."""
+    found = credentials(_facts(scope), guard.options)
+    assert found is not None
+    return found
+
+
 def _facts(scope: Scope) -> Facts:
     def every(wanted: str) -> Sequence[str]:
-        return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted.encode()]
+        found = [value.decode("latin-1") for name, value in scope["headers"] if name == wanted.encode()]
+        return found if found or wanted != "sec-websocket-protocol" else offered(scope)
 
     method = scope["method"] if scope["type"] == "http" else WEBSOCKET
     return Facts(method, scope.get("scheme", "http").replace("ws", "http"), every)  # origins of pages say http

@@ -13,6 +13,7 @@ requirements.
 FastAPI reads `__signature__` of what it is given: there the parameters stand that it fills in.
 """
 
+import asyncio
 from collections.abc import Mapping
 from inspect import Parameter, Signature
 from typing import Annotated, Any
@@ -27,7 +28,8 @@ from jotgate.errors import (
     JotgateError,
     TokenMissing,
 )
-from jotgate.guard.asgi import Receive, Scope, Send, admitted, judged, refuse
+from jotgate.guard.asgi import Receive, Scope, Send, admitted, judged, refuse, watched
+from jotgate.guard.connection import connection_of
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
@@ -77,9 +79,13 @@ class Dependency:
             if self._optional:
                 return None
             raise TokenMissing
-        if security_scopes.scopes:
-            Requirement.of(scope=security_scopes.scopes).check(principal, now=0)
+        requirement = Requirement.of(scope=security_scopes.scopes) if security_scopes.scopes else None
+        if requirement is not None:
+            requirement.check(principal, now=0)
         scope["principal"] = scope.setdefault("state", {})["principal"] = principal
+        if isinstance(connection, WebSocket):
+            _watch(connection, self._guard)
+            _demand(connection, self._guard, requirement)
         return principal
 
 
@@ -97,6 +103,8 @@ class Required:
         """Raises `Forbidden`."""
         _prepare(connection.scope, self._guard)  # again: the guard may have been overridden
         self._requirement.check(principal, now=self._guard.clock())
+        if isinstance(connection, WebSocket):
+            _demand(connection, self._guard, self._requirement)
         return principal
 
 
@@ -104,21 +112,41 @@ async def answered(connection: HTTPConnection, error: JotgateError) -> "Refusal"
     """The exception handler that a guarded application gets."""
     if not isinstance(error, ANSWERED):
         raise error  # not a guard's business
-    accepted = isinstance(connection, WebSocket) and connection.application_state is not WebSocketState.CONNECTING
-    return Refusal(connection.scope[_GUARD], error, accepted=accepted)
+    return Refusal(connection.scope[_GUARD], error, socket=connection if isinstance(connection, WebSocket) else None)
 
 
 class Refusal:
     """The answer of `wire.challenge`, as FastAPI sends answers."""
 
-    def __init__(self, guard: Guard, error: JotgateError, *, accepted: bool) -> None:
+    def __init__(self, guard: Guard, error: JotgateError, *, socket: WebSocket | None) -> None:
         self._guard = guard
         self._error = error
-        self._accepted = accepted
+        self._socket = socket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
         """Send it."""
-        await refuse(self._guard, self._error, scope, send, accepted=self._accepted)
+        accepted = False
+        if self._socket is not None:
+            accepted = self._socket.application_state is not WebSocketState.CONNECTING
+            send = self._socket._send  # noqa: SLF001  # which knows whether it is closed already
+        await refuse(self._guard, self._error, scope, send, accepted=accepted)
+
+
+def _watch(socket: WebSocket, guard: Guard) -> None:
+    """Unless a `GuardMiddleware` does. A dependency gets nothing else to stand in between with."""
+    if connection_of(socket.scope, guard) is None:
+        ends = watched(guard, socket.scope, receive=socket._receive, send=socket._send)  # noqa: SLF001
+        socket._receive, socket._send = ends.receive, ends.send  # noqa: SLF001
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: ends.connection.leave())
+
+
+def _demand(socket: WebSocket, guard: Guard, requirement: Requirement | None) -> None:
+    """Of whatever token it is renewed with."""
+    held = connection_of(socket.scope, guard)
+    if held is not None and requirement is not None:  # nobody watches where the application overrides the guard
+        held.demand(requirement)
 
 
 def _prepare(scope: Scope, guard: Guard) -> None:

@@ -14,7 +14,7 @@ short file around them.
 
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,7 +41,8 @@ from jotgate.wire.challenge import Answer
 
 _MEMORY_BYTES: Final = 64 << 20
 View = TypeVar("View", bound=Callable[..., Any])
-_Remembered = tuple[Principal, int, object, Judged]  # with its expiry and the stamp of what it was judged by
+Event = TypeVar("Event")
+Remembered = tuple[Principal, int, object, Judged]  # with its expiry and the stamp of what it was judged by
 
 
 class _Signature:
@@ -152,6 +153,17 @@ class Guard:
         kept = self._memory.get(token) if len(token) <= MAX_TOKEN else None
         if kept is not None and kept[2] is stamp and now < kept[1] and (self._serves_stale or self._is_fresh()):
             return kept[0]
+        found = self.weigh(token, kept, now=now)
+        if isinstance(found, NeedKeys):
+            return found
+        self._memory.put(token, found, weight=1500 + 3 * len(token))
+        return found[0]
+
+    def weigh(self, token: str, kept: Remembered | None, *, now: float) -> Remembered | NeedKeys:
+        """`check` for those who remember by themselves: `kept` is what they have, or nothing yet."""
+        stamp = self._known.stamp  # before all that it stands for
+        if kept is None:
+            kept = self._memory.get(token)
         moment = self.monotonic()
         keys = self._known.look(now=moment)
         if isinstance(keys, NeedKeys):
@@ -166,8 +178,12 @@ class Guard:
             raise
         if judged.marks is not None and self._known.revoked is not None:
             self._known.revoked.check(judged.marks)
-        self._memory.put(token, (judged.principal, judged.until, stamp, judged), weight=1500 + 3 * len(token))
-        return judged.principal
+        return judged.principal, judged.until, stamp, judged
+
+    @property
+    def stamp(self) -> object:
+        """Another one whenever a verdict may have changed by more than time."""
+        return self._known.stamp, self._serves_stale or self._is_fresh()
 
     def arrivals(self, need: NeedKeys) -> Sequence[tuple[Future[None], float]]:
         """What to wait for, one after the other, and for how many seconds at most; then `check` again."""
@@ -252,6 +268,21 @@ class Guard:
         """Starlette: `AuthenticationMiddleware(app, backend=guard.starlette())`, for `@requires`."""
         return _adapter("starlette").Backend(self)
 
+    # --- connections that last
+
+    async def renew(self, connection: Any, token: str | bytes) -> Principal:
+        """A guarded WebSocket lasts by this token from now on: of the same subject, and with all that was required.
+
+        Raises `SubjectMismatch` and what `verify` and `Principal.require` raise; then the connection is as before.
+        """
+        principal: Principal = await _adapter("lasting").renew(self, connection, token)
+        return principal
+
+    def while_valid(self, request: Any, events: AsyncIterable[Event]) -> AsyncGenerator[Event, None]:
+        """The events of a stream, as long as the request's token is good. For any ASGI framework."""
+        lasting: AsyncGenerator[Event, None] = _adapter("lasting").while_valid(self, request, events)
+        return lasting
+
     # --- inside
 
     def _set_up(self, options: Options) -> None:
@@ -274,7 +305,7 @@ class Guard:
         self._known = known
         self._courier = known if isinstance(known, Courier) else None
         self._serves_stale = options.on_stale == "serve"
-        self._memory: Memory[_Remembered] = Memory(options.cache, size=_MEMORY_BYTES)
+        self._memory: Memory[Remembered] = Memory(options.cache, size=_MEMORY_BYTES)
         self._ask = Ask(
             Expect(
                 options.issuer,
@@ -289,7 +320,7 @@ class Guard:
         if not isinstance(known, Local):
             _announce(self)
 
-    def _judge(self, token: str, keys: Keys, kept: _Remembered | None, *, now: float) -> Judged:
+    def _judge(self, token: str, keys: Keys, kept: Remembered | None, *, now: float) -> Judged:
         if kept is None or kept[3].keys is not keys:
             return judge(token, keys, self._ask, now=int(now))
         if now >= kept[1]:
