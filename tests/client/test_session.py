@@ -175,6 +175,24 @@ def test_logout_ends_the_session_at_the_issuer_and_here(client: Client, server: 
     assert len(wire.to("/auth/logout")) == 1
 
 
+def test_a_logout_while_a_refresh_is_under_way_is_final(client: Client, wire: Wire) -> None:
+    session = client.login()
+
+    def log_out_first(path: str, _number: int) -> Fate:
+        if path == "/auth/refresh":
+            wire.fate = lambda _path, _number: Fate.PASS
+            session.logout()
+            return Fate.PASS
+        raise AssertionError(path)
+
+    wire.fate = log_out_first
+
+    with pytest.raises(GrantError):
+        session.renew()
+    with pytest.raises(GrantError, match="logged out"):
+        session.token()
+
+
 def test_a_logout_that_cannot_be_told_is_no_logout(client: Client, wire: Wire) -> None:
     session = client.login()
     quick = ClientSession.from_tokens(Issuer(wire.url, patience_seconds=0), session.token(), session.tokens.refresh)

@@ -22,7 +22,8 @@ from jotgate.client.auth import TokenAuth
 from jotgate.errors import Unavailable
 from tests.client.conftest import Client
 from tests.client.guarded import Service, service
-from tests.client.wire import Fate, Wire, wired
+from tests.client.wire import Fate, Wire, http, wired
+from tests.guard.standin import wait_for
 from tests.live.people import PASSWORD
 from tests.live.process import serving
 
@@ -43,8 +44,8 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, i
 
 
 @contextmanager
-def worker(path: Path, url: str, *, until: float) -> Iterator[subprocess.Popen[str]]:
-    """A process that calls until then; without a URL it takes the lock and stays."""
+def worker(path: Path, url: str, *, until: float = 0) -> Iterator[subprocess.Popen[str]]:
+    """A process that calls until then; or takes the lock and stays; or renews."""
     command = [sys.executable, "-m", "tests.client.worker", str(path), url, str(until)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -57,7 +58,7 @@ def worker(path: Path, url: str, *, until: float) -> Iterator[subprocess.Popen[s
 @contextmanager
 def holding(path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that holds the lock."""
-    with worker(path, "", until=0) as holder:
+    with worker(path, "hold") as holder:
         assert line_of(holder) == "held"
         yield holder
 
@@ -224,6 +225,24 @@ def test_a_killed_process_strands_nobody(client: Client, wire: Wire, tmp_path: P
         assert session.renew()
 
 
+def test_a_process_that_is_killed_before_its_answer_came_strands_nobody(
+    client: Client, wire: Wire, tmp_path: Path
+) -> None:
+    path = tmp_path / "tokens.json"
+    session = client.login(file=path)
+    wire.fate = lambda path, _number: Fate.LOSE if path == "/auth/refresh" else Fate.PASS
+    with worker(path, "renew") as killed:
+        wait_for(lambda: bool(wire.refreshes))
+        killed.kill()
+        killed.wait()
+
+    wire.fate = lambda _path, _number: Fate.PASS
+    first = session.renew()
+
+    assert len(set(wire.refreshes)) == 1
+    assert session.renew() != first
+
+
 def test_no_storm_on_an_issuer_that_is_down(client: Client, wire: Wire) -> None:
     tokens = client.login().tokens
     issuer = Issuer(wire.url, patience_seconds=1, clock=client.clock)
@@ -281,3 +300,32 @@ assert os.waitpid(pid, 0)[1] == 0
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(path)], check=True, timeout=60)
 
     assert len(wire.refreshes) == 1
+
+
+def test_who_could_not_renew_adopts_what_another_process_could(client: Client, wire: Wire, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    client.login(file=path)
+    issuer = Issuer(wire.url, patience_seconds=1, clock=client.clock)
+    unlucky, lucky = (ClientSession.from_file(path, issuer=issuer) for _ in range(2))
+    wire.fate = lambda _path, _number: http(503, Retry_After="300")
+    with pytest.raises(Unavailable):
+        unlucky.renew()
+
+    wire.fate = lambda _path, _number: Fate.PASS
+    renewed = lucky.renew()
+
+    assert unlucky.renew() == renewed
+
+
+def test_a_trouble_is_told_once_and_not_at_every_request(
+    client: Client, wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sessions = [client.login(), client.login(file=tmp_path / "tokens.json")]
+    wire.fate = lambda _path, _number: http(503, Retry_After="300")
+
+    for session in sessions * 5:
+        with pytest.raises(Unavailable):
+            session.renew()
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    assert len(wire.to("/auth/refresh")) == 2

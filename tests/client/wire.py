@@ -13,6 +13,7 @@ import json
 import socket
 import socketserver
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Wire:
         self.url = ""
         self.asked: list[Asked] = []
         self.fate: Callable[[str, int], Fate | bytes] = lambda _path, _number: Fate.PASS
+        self._numbers: Counter[str] = Counter()
         self._lock = Lock()
 
     def to(self, path: str) -> list[Asked]:
@@ -61,9 +63,11 @@ class Wire:
         head, _, content = request.partition(b"\r\n\r\n")
         path = head.split(b" ")[1].decode()
         with self._lock:
-            fate = self.fate(path, len(self.to(path)))
-            upstream = fate in {Fate.PASS, Fate.LOSE, Fate.CUT}
-            self.asked.append(Asked(path, head.decode("latin-1"), json.loads(content or b"{}"), upstream))
+            number = self._numbers[path]
+            self._numbers[path] += 1
+        fate = self.fate(path, number)
+        upstream = fate in {Fate.PASS, Fate.LOSE, Fate.CUT}
+        self.asked.append(Asked(path, head.decode("latin-1"), json.loads(content or b"{}"), upstream))
         if isinstance(fate, bytes):
             return fate
         answer = self._forwarded(request) if upstream else b""

@@ -1,6 +1,6 @@
-"""A process that calls a service with the session of a token file: `worker FILE URL UNTIL`; prints what it saw.
+"""A process with the session of a token file: `worker FILE URL UNTIL` calls until then, and prints what it saw.
 
-Without a URL it takes the lock of the file and stays.
+With `hold` for the URL it takes the lock of the file and stays; with `renew` it renews the tokens.
 """
 
 import json
@@ -31,4 +31,10 @@ def hold(path: str) -> None:
 
 
 if __name__ == "__main__":
-    call(sys.argv[1], sys.argv[2], float(sys.argv[3])) if sys.argv[2] else hold(sys.argv[1])
+    file, what, end = sys.argv[1:]
+    if what == "hold":
+        hold(file)
+    elif what == "renew":
+        ClientSession.from_file(file).renew()
+    else:
+        call(file, what, float(end))

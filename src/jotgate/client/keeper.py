@@ -50,6 +50,7 @@ class Keeper:
         self._doubts_until = -math.inf
         self._failures = 0
         self._failed = Away("")
+        self._told = ""
         self._rests_until = -math.inf
         self._flight: Flight[Outcome] = Flight()
         _alive.add(self)
@@ -112,55 +113,66 @@ class Keeper:
     # --- the flight
 
     def _known(self, stale: str) -> Outcome | None:
-        """What needs no flight."""
-        if self._over is not None:
-            return self._over if self._file is None else None
-        if self.tokens.access != stale:
+        """What needs no flight; with a file there may always be something new in it."""
+        if self._over is None and self.tokens.access != stale:
             return self.tokens
+        return None if self._file is not None else self._over or self._without_successor() or self._resting()
+
+    def _without_successor(self) -> Over | None:
+        return Over("there is no refresh token: log in again") if self.tokens.refresh is None else None
+
+    def _resting(self) -> Away | None:
         left = self._rests_until - time.monotonic()
         return None if left <= 0 else Away(self._failed.why, retry_after=math.ceil(left))
 
     def _fly(self, stale: str) -> Outcome:
+        outcome: Outcome | None
         try:
-            with self._alone():
-                outcome = self._renewed(stale)
+            outcome = self._found(stale) or self._over or self._without_successor() or self._resting()
+            if outcome is None:
+                with self._alone():
+                    outcome = self._found(stale) or self._over or self._asked()
         except Unavailable as error:
-            outcome = Away(error.detail, retry_after=error.retry_after)
+            outcome = self._rest_after(Away(error.detail, retry_after=error.retry_after))
         except TokenFileRefused as error:
             outcome = Unfit(error.detail)
-        if isinstance(outcome, Tokens):
-            self._failures = 0
-            return outcome
-        log.warning("the tokens of %s were not renewed: %s", self.issuer.url, outcome.why)
-        if isinstance(outcome, Away):
-            self._rest_after(outcome)
+        self._tell("" if isinstance(outcome, Tokens) else outcome.why)
         return outcome
 
-    def _rest_after(self, failed: Away) -> None:
+    def _found(self, stale: str) -> Tokens | None:
+        """What another process has put down."""
+        return self.tokens if self._adopted() and self.tokens.access != stale and not self._spent() else None
+
+    def _asked(self) -> Outcome:
+        """What the issuer says; once it has tokens for us, they are ours."""
+        held = self.tokens
+        body = {"refresh_token": held.refresh}
+        outcome = self.issuer.persevere(lambda: answers.refreshed(self.issuer.post("/refresh", body), held))
+        if self._over is not None:  # logged out meanwhile
+            return self._over
+        match outcome:
+            case Tokens():
+                self._failures = 0
+                self._hold(outcome)
+                self._try_to_save()
+            case Over():
+                self._over = outcome
+            case Away():
+                self._rest_after(outcome)
+        return outcome
+
+    def _rest_after(self, failed: Away) -> Away:
         pause = min(2.0 ** min(self._failures, 6), _LONGEST_REST) * random.uniform(0.75, 1.25)  # noqa: S311  # no secret
         self._failures += 1
         self._failed = failed
         self._rests_until = time.monotonic() + max(failed.retry_after, pause)
+        return failed
 
-    def _renewed(self, stale: str) -> Outcome:
-        """Tokens that another process has put down, or those of the issuer."""
-        if self._adopted() and self.tokens.access != stale and not self._spent():
-            return self.tokens
-        if self._over is not None:
-            return self._over
-        held = self.tokens
-        if held.refresh is None:
-            return Over("there is no refresh token: log in again")
-        body = {"refresh_token": held.refresh}
-        outcome = self.issuer.persevere(lambda: answers.refreshed(self.issuer.post("/refresh", body), held))
-        if isinstance(outcome, Over):
-            self._over = outcome
-        if self._over is not None:  # also: logged out meanwhile
-            return self._over
-        if isinstance(outcome, Tokens):
-            self._hold(outcome)
-            self._try_to_save()
-        return outcome
+    def _tell(self, why: str) -> None:
+        """Once, not at every request."""
+        if why and why != self._told:
+            log.warning("the tokens of %s were not renewed: %s", self.issuer.url, why)
+        self._told = why
 
     def _spent(self) -> bool:
         return tokens.plan(self._held, clock=self.issuer.clock()) is Plan.FIRST
