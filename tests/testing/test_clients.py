@@ -254,6 +254,22 @@ async def test_aiohttps_own_test_client_acts() -> None:
         assert (await ask_async(client, Ask("GET", "/"))).body == b"nobody"
 
 
+def test_what_was_begun_within_a_block_ends_with_it(issuer: TestIssuer, guard: Guard) -> None:
+    client, another = TestClient(fastapi_app(guard)), TestClient(fastapi_app(guard))
+
+    with issuer.acting_as(client, sub="ada"):
+        within = issuer.acting_as(client, sub="bob")
+        issuer.acting_as(another, sub="eve")
+        assert text(client, "/home") == "Hello, bob"
+
+    assert text(client, "/home") == "Hello, stranger"
+    assert text(another, "/home") == "Hello, eve"
+    within.__exit__(None, None, None)
+    issuer.close()
+    assert "authorization" not in client.headers
+    assert "authorization" not in another.headers
+
+
 def test_a_clients_own_credentials_step_back_meanwhile(issuer: TestIssuer, guard: Guard) -> None:
     client = TestClient(fastapi_app(guard))
     client.auth = ("user", "password")

@@ -22,31 +22,41 @@ _Headers = MutableMapping[str, Any]
 
 
 class Acting(AbstractContextManager[Any]):
-    """From the beginning to `end`, or to the end of a `with`; there the client is what it was before."""
+    """From the beginning to `end`, or to the end of a `with`; there the client is what it was before.
 
-    def __init__(self, client: Any, value: str | None) -> None:
-        self._client = client
-        self._stack = ExitStack()
+    What was begun later for the same client ends with it: nobody puts back what is over.
+    """
+
+    def __init__(self, client: Any, value: str | None, begun_before: "list[Acting] | None" = None) -> None:
+        """`begun_before`: where all that was begun stands, in order; this one too."""
+        self._all = [] if begun_before is None else begun_before
+        self.client = client
         with ExitStack() as begun:  # a client that is half dressed is undressed again
             for change in _changes(client, value):
                 begun.enter_context(change)
-            self._stack = begun.pop_all()
+            self.changes = begun.pop_all()
+        self._all.append(self)
 
     def __enter__(self) -> Any:
         """The client."""
-        return self._client
+        return self.client
 
     def __exit__(self, *_: object) -> None:
         self.end()
 
     def end(self) -> None:
         """Calling twice is fine."""
-        self._stack.close()
+        if self not in self._all:
+            return
+        for later in reversed(self._all[self._all.index(self) :]):
+            if later.client is self.client:
+                self._all.remove(later)
+                later.changes.close()
 
 
-def acting(client: Any, value: str | None) -> Acting:
+def acting(client: Any, value: str | None, begun_before: list[Acting] | None = None) -> Acting:
     """Let it send this Authorization header, or none by itself. Raises `TypeError` for what is no client."""
-    return Acting(client, value)
+    return Acting(client, value, begun_before)
 
 
 def _changes(client: Any, value: str | None) -> Iterator[AbstractContextManager[None]]:

@@ -24,7 +24,7 @@ from jotgate.guard.known import Local
 from jotgate.guard.revoked import Revoked
 from jotgate.jose import b64
 from jotgate.testing import badtokens
-from jotgate.testing.acting import acting
+from jotgate.testing.acting import Acting, acting
 from jotgate.testing.aim import Aim, aim, algorithm, django_guard, foreseen
 from jotgate.testing.clock import Clock
 from jotgate.testing.keyring import Keyring
@@ -49,6 +49,7 @@ class TestIssuer:
         self._news: dict[str, Revoked] = {}
         self._told: list[tuple[str, str, int | None]] = []
         self._epochs: dict[str, int] = {}
+        self._actings: list[Acting] = []
         self._takes_all = not guards
         _standing.append(self)
         self._stack.callback(_standing.remove, self)
@@ -127,7 +128,7 @@ class TestIssuer:
         The client may be of any framework; see `jotgate.testing.acting`. Raises `TypeError` for what is no client.
         """
         token = self.mint(role, scope, sub=sub, guard=guard, **claims)
-        role_played = acting(client, f"Bearer {token}")
+        role_played = acting(client, f"Bearer {token}", self._actings)
         self._stack.callback(role_played.end)
         return role_played
 
