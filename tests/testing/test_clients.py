@@ -158,11 +158,11 @@ def test_an_address_will_do(issuer: TestIssuer, guard: Guard) -> None:
 
 
 def test_a_function_will_do(issuer: TestIssuer, guard: Guard) -> None:
-    client = TestClient(fastapi_app(guard))
+    client = flask_app(guard).test_client(use_cookies=False)
 
     def send(method: str, path: str, headers: list[tuple[str, str]]) -> tuple[int, Any, bytes]:
-        answer = client.request(method, path, headers=headers)
-        return answer.status_code, answer.headers, answer.content
+        answer = client.open(path, method=method, headers=headers)
+        return answer.status_code, dict(answer.headers), answer.data
 
     assert_refuses_bad_tokens(send, "/payments", issuer=issuer)
 
