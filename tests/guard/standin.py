@@ -129,11 +129,10 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 @contextmanager
-def served(app: App, port: int = 0) -> Iterator[str]:
+def served(app: App, port: int = 0, **options: Any) -> Iterator[str]:
     """The application behind a real server in a thread; its URL."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, "127.0.0.1", port, lifespan="off", log_level="critical", timeout_graceful_shutdown=2)
-    )
+    settings: dict[str, Any] = {"lifespan": "off", "log_level": "critical", "timeout_graceful_shutdown": 2}
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, **(settings | options)))
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     wait_for(lambda: server.started)
