@@ -1,4 +1,4 @@
-"""Loopback: the only place to which plain http may be spoken, for nobody else can listen there (RFC 6750 section 5.3)."""
+"""Loopback: the only place to which plain http may be spoken: nobody else listens there (RFC 6750 section 5.3)."""
 
 import ipaddress
 
