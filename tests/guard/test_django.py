@@ -80,6 +80,16 @@ class ManagedAsync(View):  # type: ignore[misc]  # untyped
         return who(request)
 
 
+class Plain(View):  # type: ignore[misc]  # untyped
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return who(request)
+
+
+class PlainAsync(View):  # type: ignore[misc]  # untyped
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return who(request)
+
+
 @method_decorator(optional, name="dispatch")
 class Partly(View):  # type: ignore[misc]  # untyped
     def get(self, request: HttpRequest) -> JsonResponse:
@@ -104,6 +114,10 @@ URLS = (
     path("broken", broken),
     path("managed", Managed.as_view()),
     path("managed-async", ManagedAsync.as_view()),
+    path("wrapped", require(role="manager")(Plain.as_view())),
+    path("wrapped-async", require(role="manager")(PlainAsync.as_view())),
+    path("opened", optional(Plain.as_view())),
+    path("opened-async", optional(PlainAsync.as_view())),
     path("partly", Partly.as_view()),
     path("open/view", untouched),
     path("open/required", require()(who)),
@@ -139,6 +153,11 @@ def ask(request: pytest.FixtureRequest) -> Ask:
         ("/managed", {}, (401, "token_missing")),
         ("/managed", bearer(), (200, {"sub": "ada"})),
         ("/managed", bearer(roles=()), (403, "role_missing")),
+        ("/wrapped", {}, (401, "token_missing")),
+        ("/wrapped", bearer(), (200, {"sub": "ada"})),
+        ("/wrapped", bearer(roles=()), (403, "role_missing")),
+        ("/opened", {}, (200, {"sub": None})),
+        ("/opened", bearer(), (200, {"sub": "ada"})),
         ("/anybody", {}, (200, {"sub": None})),
         ("/anybody", bearer(), (200, {"sub": "ada"})),
         ("/anybody", BAD, (401, "token_malformed")),

@@ -282,6 +282,18 @@ def test_answers_vary_with_what_they_depend_on() -> None:
     assert serve(view, bearer(), JOTGATE=stands).headers["Vary"] == "Accept, Authorization, Cookie"
 
 
+class Early(Who):
+    """Wants to know who is asking before the framework does."""
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        assert self.initialize_request(request).user.pk == "ada"
+        return super().dispatch(request, *args, **kwargs)
+
+
+def test_a_view_may_ask_early_who_is_asking() -> None:
+    assert said(serve(Early.as_view(), bearer())) == (200, {"sub": "ada"})
+
+
 # --- request.user
 
 

@@ -57,7 +57,7 @@ class BearerAuthentication:
         view = request.parser_context.get("view")
         if view is not None:
             _answer_for(view)
-            _vary(view.headers, stood.vary)
+            _vary(getattr(view, "headers", {}), stood.vary)  # none before `dispatch`
         try:
             principal = gate.caller(stood.guard, facts_of(request._request))  # noqa: SLF001  # Django's own
         except ANSWERED as error:
