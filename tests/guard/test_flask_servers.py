@@ -4,7 +4,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets import Subprotocol
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.guard.processes import running
@@ -54,12 +55,17 @@ def test_a_websocket_of_quart_through_a_real_server(tmp_path: Path, issuer: Stan
 
     with running(tmp_path, *command, JOTGATE_ISSUER=issuer.url, PYTHONPATH=str(ROOT)) as url:
         place = f"ws{url.removeprefix('http')}/echo"
-        with connect(place, additional_headers={"Authorization": f"Bearer {issuer.token()}"}) as socket:
+        with connect(place, subprotocols=[Subprotocol("bearer"), Subprotocol(f"bearer.{issuer.token()}")]) as socket:
             socket.send("hello")
-            heard = socket.recv()
+            heard, answered = socket.recv(), socket.subprotocol
+            issuer.revoke("sid", "s1")
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=20)
         with pytest.raises(InvalidStatus) as refused, connect(place):
             pass
 
-    assert heard == "ada: 'hello'"
+    assert (heard, answered) == ("ada: 'hello'", "bearer")
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, "token_revoked")
     assert refused.value.response.status_code == 401
     assert b"token_missing" in refused.value.response.body

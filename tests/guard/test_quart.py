@@ -9,12 +9,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from quart import Blueprint, Quart, Response, websocket
+from quart import Blueprint, Quart, Response
 from quart.testing import WebsocketResponseError
-from quart.testing.connections import WebsocketDisconnectError
 from quart.views import MethodView
 
-from jotgate.errors import CrossSite, Misuse, ScopeMissing, TokenError, TokenMissing
+from jotgate.errors import CrossSite, Misuse, ScopeMissing, TokenError
 from jotgate.guard.flask import current_principal
 from jotgate.guard.guard import Guard
 from jotgate.jose import jwk, jwks, jwt, new_key
@@ -56,6 +55,11 @@ def application(**views: Callable[..., Any]) -> Quart:
     for name, view in views.items():
         app.add_url_rule(f"/{name}", name, view)
     return app
+
+
+async def opened(app: Quart, path: str, headers: dict[str, str]) -> str:
+    async with app.test_client().websocket(path, headers=headers) as connection:
+        return str(await connection.receive())
 
 
 async def code(response: Response) -> tuple[int, str]:
@@ -217,97 +221,6 @@ async def test_a_decorator_above_its_route_is_found_out() -> None:
     for shown in (secret_one, secret_socket.value.response):
         assert shown.status_code == 500
         assert b"@guard.required stands above the route" in await shown.get_data()
-
-
-# --- WebSockets
-
-
-async def opened(app: Quart, path: str, headers: dict[str, str]) -> str:
-    async with app.test_client().websocket(path, headers=headers) as connection:
-        return str(await connection.receive())
-
-
-def sockets() -> Quart:
-    app = Quart(__name__)
-
-    @app.websocket("/me")
-    @GUARD.required()
-    async def hello() -> None:
-        await websocket.send(current_principal.sub)
-
-    @app.websocket("/early")
-    @GUARD.required(role="owner")
-    async def early() -> None:
-        raise AssertionError
-
-    @app.websocket("/late")
-    @GUARD.required()
-    async def late() -> None:
-        await websocket.accept()
-        current_principal.require(role="owner")
-
-    @app.websocket("/later")
-    async def later() -> None:
-        await websocket.accept()
-        raise TokenMissing
-
-    return app
-
-
-async def test_a_websocket_with_a_good_token_is_opened() -> None:
-    assert await opened(sockets(), "/me", bearer()) == "ada"
-    offered = {"Sec-WebSocket-Protocol": f"chat, bearer.{bearer()['Authorization'].removeprefix('Bearer ')}"}
-    assert await opened(sockets(), "/me", offered) == "ada"
-
-
-async def test_a_websocket_is_denied_with_the_whole_answer() -> None:
-    app = sockets()
-
-    with pytest.raises(WebsocketResponseError) as missing:
-        await opened(app, "/me", {})
-    with pytest.raises(WebsocketResponseError) as role:
-        await opened(app, "/early", bearer())
-
-    assert await code(missing.value.response) == (401, "token_missing")
-    assert missing.value.response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
-    assert await code(role.value.response) == (403, "role_missing")
-
-
-async def test_an_open_websocket_is_closed_when_it_is_forbidden() -> None:
-    app = sockets()
-    with pytest.raises(WebsocketDisconnectError) as forbidden:
-        await opened(app, "/late", bearer())
-
-    GUARD.flask(app)
-    with pytest.raises(WebsocketDisconnectError) as missing:
-        await opened(app, "/later", {})
-
-    assert (forbidden.value.args, missing.value.args) == ((4403,), (4401,))
-
-
-async def played(app: Quart, *headers: tuple[bytes, bytes], extensions: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """What a server is sent that knows of no denials, if there are no extensions."""
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "websocket", "path": "/me", "query_string": b"", "scheme": "ws", "headers": list(headers)}
-    about: Any = scope | {"asgi": {"spec_version": "2.3"}, "extensions": extensions}
-    await app(about, receive, send)  # type: ignore[arg-type]  # messages are what hypercorn types otherwise
-    return sent
-
-
-async def test_a_websocket_is_closed_where_the_server_knows_no_denial() -> None:
-    nothing: dict[str, Any] = {}
-    for extensions in (None, nothing):
-        sent = await played(sockets(), extensions=extensions)
-
-        assert sent == [{"type": "websocket.close", "code": 4401, "reason": "token_missing"}]
 
 
 # --- an issuer on the network

@@ -55,6 +55,7 @@ class Here(NamedTuple):
     principal_at: str
     judged: Callable[[Guard, Any], Principal | NeedKeys | None]  # by the notes
     answered: Callable[[JotgateError], Any]
+    watch: Callable[[Guard, Principal, Requirement | None], None] | None = None  # what lasts: Quart's WebSockets
 
     @property
     def is_answered_already(self) -> bool:
@@ -69,6 +70,13 @@ class Here(NamedTuple):
         self.app.error_handler_spec[None][None].setdefault(JotgateError, self.answered)
         return lambda: self.judged(guard, self.notes)
 
+    def admit(self, principal: Principal, requirement: Requirement | None, guard: Guard) -> None:
+        """Let the principal in. Raises `Forbidden`, `StepUpRequired`."""
+        if requirement is not None:
+            requirement.check(principal, now=guard.clock())
+        if self.watch is not None:
+            self.watch(guard, principal, requirement)
+
     def check_order(self) -> None:
         """Rather fail than serve a view whose decorator guards nothing. Raises `Misuse`."""
         if self.app.view_functions.get(self.asked.endpoint) in _bare:
@@ -79,10 +87,10 @@ def required(guard: Guard, requirement: Requirement | None, *, optional: bool) -
     """What decorates a view, or a function that is called before requests."""
 
     def settle(here: Here, principal: Principal | None) -> None:
-        if principal is None and not optional:
+        if principal is not None:
+            here.admit(principal, requirement, guard)
+        elif not optional:
             raise TokenMissing
-        if principal is not None and requirement is not None:
-            requirement.check(principal, now=guard.clock())
         here.notes[here.principal_at] = principal
 
     def decorate(view: View) -> View:

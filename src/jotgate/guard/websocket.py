@@ -39,7 +39,7 @@ class Socket:
         """`connection` is to be set before it is used."""
         self._receive = receive
         self._send = send
-        self._answer = _answer(credentials, offered(scope))
+        self._answer = answering(credentials, offered(scope))
         self._is_connected = False
         self.connection: Connection
         self.begun = False  # the application has answered the handshake
@@ -82,7 +82,7 @@ def offered(scope: Scope) -> Sequence[str]:
     return names
 
 
-def _answer(credentials: Credentials, names: Sequence[str]) -> str | None:
+def answering(credentials: Credentials, names: Sequence[str]) -> str | None:
     """The subprotocol that stands for having taken the token."""
     if credentials.source != "subprotocol":
         return None
