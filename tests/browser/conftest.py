@@ -40,6 +40,9 @@ IMPORT = """async ([url, options]) => {
 }"""
 
 
+DUE = """Object.keys(localStorage).forEach((key) => {
+    localStorage[key] = JSON.stringify({ ...JSON.parse(localStorage[key]), due: 1 });
+})"""
 SECONDS = 60
 Value = TypeVar("Value")
 
@@ -89,6 +92,7 @@ class Place:
     site: Site
     guard: Guard  # before the API
     module: str  # where the browser module is
+    transport: str
 
     @property
     def url(self) -> str:
@@ -113,18 +117,20 @@ class Place:
 
 
 @contextmanager
-def placing(home: Path, *, below: str = "", prefix: str = "/auth", **settings: str) -> Iterator[Place]:
+def placing(
+    home: Path, *, below: str = "", prefix: str = "/auth", transport: str = "bearer", **settings: str
+) -> Iterator[Place]:
     """An issuer with these settings; `below`: the path of its URL."""
     with ExitStack() as stack:
         proxy = stack.enter_context(proxying())
-        issuer = stack.enter_context(serving(home, wrap=(), ISSUER=proxy.url + below, **settings))
+        issuer = stack.enter_context(serving(home, wrap=(), ISSUER=proxy.url + below, TRANSPORT=transport, **settings))
         guard = Guard(issuer=proxy.url + below, cookie="jotgate-at", leeway=0)
         stack.callback(guard.close)
         site = Site()
         pages = stack.enter_context(served(site.app(guard)))
         proxy.backends |= {"/": issuer.port, "/api/": int(pages.rpartition(":")[2])}
         settle(issuer, ["ada", "bob"])
-        yield Place(proxy, issuer, site, guard, f"{below}{prefix}/client.js")
+        yield Place(proxy, issuer, site, guard, f"{below}{prefix}/client.js", transport)
 
 
 @dataclass
@@ -187,6 +193,10 @@ class Window:
         script = module or self.place.module
         opening = _opened(self.context, address, module=script, options=options)
         return Tab(self.chromium, self.chromium.wait(opening))
+
+    def cookies(self) -> list[str]:
+        """The names of all, those that scripts cannot see among them."""
+        return [cookie["name"] for cookie in self.chromium.wait(self.context.cookies())]
 
 
 @contextmanager

@@ -30,7 +30,12 @@ class Site:
             Route("/api/away", self._away, methods=["GET", "POST"]),
         ]
         guarded = GuardMiddleware(Starlette(routes=rows), guard, exclude=["/api/page"])
-        return CORSMiddleware(guarded, allow_origins=origins, allow_headers=["Authorization"]) if origins else guarded
+        if not origins:
+            return guarded
+        headers = ["Authorization", "X-CSRF-Token"]
+        return CORSMiddleware(
+            guarded, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers, allow_credentials=True
+        )
 
     async def _hello(self, request: Request) -> Response:
         self.heard.append(request.headers)
@@ -62,6 +67,11 @@ class Hostile:
             "access-control-allow-methods": "GET, POST",
         }
         await JSONResponse({"sub": "whoever you like"}, headers=allowed)(scope, receive, send)
+
+
+def pages() -> ASGIApp:
+    """Pages and nothing else."""
+    return Starlette(routes=[Route("/", _page)])
 
 
 async def _page(_request: Request) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.conftest import Chromium, Place, Tab, Window, placing, windowing
+from tests.browser.conftest import DUE, Chromium, Place, Tab, Window, placing, windowing
 from tests.guard.standin import wait_for
 from tests.live.proxy import Loss, every_second
 
@@ -19,16 +19,13 @@ BUSY = """await (async () => {
             statuses.add(answer.status);
     return [...statuses];
 })()"""
-DUE = """Object.keys(localStorage).forEach((key) => {
-    localStorage[key] = JSON.stringify({ ...JSON.parse(localStorage[key]), due: 1 });
-})"""
 AT_ONCE = """await Promise.all(Array.from({ length: 5 }, async () => (await gate.fetch("/api/hello")).status))"""
 
 
 @pytest.fixture(scope="module", params=["bearer", "cookie"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home = tmp_path_factory.mktemp(request.param)
-    with placing(home, TRANSPORT=request.param, ACCESS_TTL=str(TTL)) as place:
+    with placing(home, transport=request.param, ACCESS_TTL=str(TTL)) as place:
         yield place
 
 

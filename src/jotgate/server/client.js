@@ -59,8 +59,8 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
   }
 
   function forget() {
-    store.removeItem(key);
     if (cookie) document.cookie = `${csrf}; Path=/; Max-Age=0${secure}`;
+    store.removeItem(key);
     tell("logout");
   }
 
@@ -177,7 +177,7 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
   const login = (credentials) =>
     alone(async () => {
       keep(await post("login", credentials, { tries: 1 }), Date.now());
-      if (!held()) throw new Error(`The issuer gave no ${cookie ? "cookie" : "token"}: is its transport another?`);
+      if (!held()) throw new Error(`No ${cookie ? "cookie" : "token"} came from ${base}: another transport or host?`);
       tell("login");
     });
 
@@ -202,10 +202,10 @@ export function createSession({ issuer = ".", transport = SERVED.transport, orig
     throw new AuthError(response, answer);
   }
 
-  globalThis.addEventListener("storage", (change) => {
-    if (change.storageArea !== store || (change.key !== null && change.key !== key)) return;
-    if (!held()) tell("logout");
-    else if (parsed(change.oldValue).since !== record().since) tell("login");
+  globalThis.addEventListener("storage", ({ storageArea, key: name, oldValue, newValue }) => {
+    if (storageArea !== store || (name !== null && name !== key)) return;
+    if (name ? !newValue : !held()) tell("logout");
+    else if (parsed(oldValue).since !== parsed(newValue).since) tell("login");
   });
 
   const session = Object.assign(new EventTarget(), { login, logout, fetch, me, loggedIn: () => Boolean(held()) });
