@@ -1,11 +1,11 @@
 """WebSockets of Quart: refused before they are accepted, and closed when their token is over."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from quart import Blueprint, Quart, websocket
+from quart import Blueprint, Quart, Response, request, websocket
 from quart.testing import WebsocketResponseError
 from quart.testing.connections import WebsocketDisconnectError
 
@@ -298,3 +298,23 @@ async def test_who_came_in_as_nobody_is_not_watched() -> None:
         assert not watch._watches
 
     assert await opened(app, "/socket", {}) == "nobody"
+
+
+async def test_a_stream_of_events_ends_with_its_token_too() -> None:
+    world = World()
+    guard, app = world.guard(), Quart(__name__)
+
+    async def events() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        world.revoke("sid", "s1")
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    @app.get("/events")
+    @guard.required()
+    async def stream() -> Response:
+        return Response(guard.while_valid(request.scope, events()), content_type="text/event-stream")
+
+    answer = await app.test_client().get("/events", headers={"Authorization": f"Bearer {world.token()}"})
+
+    assert await answer.get_data() == b"data: 1\n\n"
