@@ -5,5 +5,6 @@ options.py     what a guard can be told             judge.py       a token seen 
 memory.py      a token seen before                  known.py       what is known of the issuer
 courier.py     keeps it fresh, with                 keyfetch.py, keycache.py, feedread.py, revoked.py,
 digests.py, fetch.py
-request.py     a request's one credential           asgi.py, starlette.py, fastapi.py: adapters
+request.py     a request's one credential           gate.py        the verdict on a request
+asgi.py, starlette.py, fastapi.py, wsgi.py, flask.py, quart.py, django.py, drf.py: adapters
 """
