@@ -32,8 +32,11 @@ from jotgate.guard import gate, wsgi
 from jotgate.guard.django_settings import Standing, standing
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
+from jotgate.guard.known import NeedKeys
 from jotgate.guard.principal import Principal, Requirement
 from jotgate.guard.request import Facts, credentials
+from jotgate.guard.waiting import awaited, waited
+from jotgate.wire import bearer
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -63,21 +66,19 @@ class GuardMiddleware:
         return self._serve_async(request, stood) if self._is_async else self._serve(request, stood)
 
     def _serve(self, request: Any, stood: Standing) -> Any:
-        facts = facts_of(request)
         try:
-            principal = gate.caller(stood.guard, facts)
+            principal = caller(stood.guard, request)
         except ANSWERED as error:
             return answered(stood.guard, error)
-        _let_in(request, principal, facts, stood.guard)
+        _let_in(request, principal, stood.guard)
         return _varying(self.get_response(request), stood)
 
     async def _serve_async(self, request: Any, stood: Standing) -> Any:
-        facts = facts_of(request)
         try:
-            principal = await gate.arriving(stood.guard, facts)
+            principal = await awaited(lambda: judged(stood.guard, request), stood.guard.arrivals)
         except ANSWERED as error:
             return answered(stood.guard, error)
-        _let_in(request, principal, facts, stood.guard)
+        _let_in(request, principal, stood.guard)
         return _varying(await self.get_response(request), stood)
 
     def _view(self, request: Any, view: Any, _args: Any, _kwargs: Any) -> Any:
@@ -128,6 +129,20 @@ def optional(view: View) -> View:
     return made
 
 
+def caller(guard: Guard, request: Any) -> Principal | None:
+    """Who is asking; waits in this thread. None: there are no credentials. Raises one of `ANSWERED`."""
+    return waited(lambda: judged(guard, request), guard.arrivals)
+
+
+def judged(guard: Guard, request: Any) -> Principal | NeedKeys | None:
+    """As `gate.judged`; what most requests are, a lone header, is read without more ado."""
+    header = request.META.get("HTTP_AUTHORIZATION")
+    if guard.options.cookie is not None or (header is not None and "," in header):
+        return gate.judged(guard, facts_of(request))
+    token = bearer.from_header(header)
+    return None if token is None else guard.check(token, now=guard.clock())
+
+
 def facts_of(request: Any) -> Facts:
     """A request of Django's, as every framework's. Its scheme and host are what the settings make of proxies."""
     scope = getattr(request, "scope", None)
@@ -152,14 +167,14 @@ def _sent(headers: Iterable[tuple[bytes, bytes]], wanted: str) -> Sequence[str]:
     return [value.decode("latin-1") for name, value in headers if name == wanted.encode()]
 
 
-def _let_in(request: Any, principal: Principal | None, facts: Facts, guard: Guard) -> None:
+def _let_in(request: Any, principal: Principal | None, guard: Guard) -> None:
     request.principal = principal
-    if principal is not None and (guard.options.cookie is None or _is_in_header(facts, guard)):
+    if principal is not None and (guard.options.cookie is None or _is_in_header(request, guard)):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001  # the switch of Django's that leaves its cookies alone
 
 
-def _is_in_header(facts: Facts, guard: Guard) -> bool:
-    found = credentials(facts, guard.options)
+def _is_in_header(request: Any, guard: Guard) -> bool:
+    found = credentials(facts_of(request), guard.options)
     return found is not None and found.source == "header"
 
 

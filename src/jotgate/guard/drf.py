@@ -33,8 +33,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Permission
 from rest_framework.permissions import OperationHolderMixin
 
 from jotgate.errors import Forbidden, JotgateError, StepUpRequired, TokenMissing
-from jotgate.guard import gate
-from jotgate.guard.django import answered, facts_of
+from jotgate.guard.django import answered, caller
 from jotgate.guard.django_settings import standing
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.principal import Principal, Requirement
@@ -59,7 +58,7 @@ class BearerAuthentication:
             _answer_for(view)
             _vary(getattr(view, "headers", {}), stood.vary)  # none before `dispatch`
         try:
-            principal = gate.caller(stood.guard, facts_of(request._request))  # noqa: SLF001  # Django's own
+            principal = caller(stood.guard, request._request)  # noqa: SLF001  # Django's own
         except ANSWERED as error:
             raise Refused(error) from None
         if principal is None:
