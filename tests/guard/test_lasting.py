@@ -81,6 +81,22 @@ async def test_a_renewed_connection_lasts_by_the_new_token_and_says_who_it_is() 
     assert (await peer.over())[1:] == [CLOSED]
 
 
+async def test_a_connection_that_two_middlewares_of_one_guard_let_through_is_renewed_as_one() -> None:
+    world, app = World(), Held()
+    guard = world.guard()
+    peer = Peer(GuardMiddleware(GuardMiddleware(app, guard), guard), websocket(world.token()))
+    peer.say("websocket.connect")
+    await peer.until(lambda: bool(app.scope))
+
+    await guard.renew(app.scope, world.token(sid="s2"))
+    world.revoke("sid", "s1")
+    await asyncio.sleep(0.05)
+    assert peer.kinds() == ["websocket.accept"]
+    world.revoke("sid", "s2")
+
+    assert (await peer.over())[1:] == [CLOSED]
+
+
 async def test_a_token_in_bytes_renews_as_well() -> None:
     world = World()
     guard = world.guard()

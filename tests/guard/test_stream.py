@@ -60,6 +60,8 @@ async def begun(app: Any, world: World) -> Peer:
     [
         (EVENT_STREAM, True),
         ([(b"Content-Type", b"Text/Event-Stream")], True),
+        ([(b"x-one", b"1"), (b"Content-Type", b"text/plain")], False),
+        ([(b"content-length", b"10"), (b"content-type", b"text/event-stream")], False),
         ([(b"content-type", b"text/event-stream")], True),
         ([(b"content-type", b"text/event-stream ; charset=utf-8")], True),
         ([(b"content-type", b"text/event-streams")], False),
@@ -102,6 +104,17 @@ async def test_it_ends_when_its_token_expires_also_where_there_was_no_event_yet(
     app.enough.set()
     await peer.over()
     assert len(app.raised) == int(ends)
+
+
+async def test_one_that_two_middlewares_of_one_guard_let_through_ends_once() -> None:
+    world, app = World(), Events()
+    guard = world.guard()
+    peer = Peer(GuardMiddleware(GuardMiddleware(app, guard), guard), http(world.token()))
+    await peer.until(lambda: len(peer.sent) > 5)
+
+    world.revoke("sid", "s1")
+
+    assert (await peer.over()).count(END) == 1
 
 
 async def test_one_that_ends_by_itself_is_not_watched_any_more() -> None:

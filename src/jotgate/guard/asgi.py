@@ -25,7 +25,7 @@ from jotgate.errors import (
     TokenMissing,
 )
 from jotgate.guard import gate
-from jotgate.guard.connection import Connection, Ended, register
+from jotgate.guard.connection import Connection, Ended, connection_of, register
 from jotgate.guard.gate import ANSWERED
 from jotgate.guard.guard import Guard
 from jotgate.guard.known import NeedKeys
@@ -71,27 +71,30 @@ class GuardMiddleware:
             await refuse(self._guard, error, scope, send)
             return
         scope["principal"] = scope.setdefault("state", {})["principal"] = principal
-        serve = self._serve if scope["type"] == "http" else self._serve_websocket
-        await serve(scope, receive, send)
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif connection_of(scope, self._guard) is None:
+            await self._serve_websocket(scope, receive, send)
+        else:  # another middleware of the same guard does that
+            await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        onward: Send | None = None  # set when the response has begun
         stream: Stream | None = None
-        onward = send
 
-        async def noted(message: Message) -> None:
-            nonlocal begun, stream, onward
-            if not begun:
-                begun = True
-                if is_event_stream(message):
+        def noted(message: Message) -> Awaitable[None]:
+            nonlocal onward, stream
+            if onward is None:
+                onward = send
+                if is_event_stream(message) and connection_of(scope, self._guard) is None:
                     stream = streamed(self._guard, scope, send)
                     onward = stream.send
-            await onward(message)
+            return onward(message)
 
         try:
             await self._app(scope, receive, noted)
         except ANSWERED as error:
-            if begun:
+            if onward is not None:
                 raise
             await refuse(self._guard, error, scope, send)
         except Ended as end:

@@ -9,7 +9,8 @@
 Every other response goes through as it is, however long it takes.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from jotgate.errors import JotgateError
@@ -19,14 +20,18 @@ from jotgate.guard.principal import Principal
 
 Message = MutableMapping[str, Any]
 
+_event_stream = re.compile(rb"text/event-stream(?=[; \t]|\Z)", re.IGNORECASE).match
+
 
 def is_event_stream(start: Message) -> bool:
-    """Whether this begins a stream of events."""
-    headers: Iterable[tuple[bytes, bytes]] = start.get("headers", ())
+    """Whether this begins a stream of events. Every response comes by here, and most say their length first."""
+    headers: Collection[tuple[bytes, bytes]] = start.get("headers", ())
     for name, value in headers:
-        if len(name) == 12 and name.lower() == b"content-type":
-            return value[:17].lower() == b"text/event-stream" and value[17:18] in {b"", b";", b" ", b"\t"}
-    return False
+        if name == b"content-length":
+            return False
+        if name == b"content-type":
+            return _event_stream(value) is not None
+    return any(name.lower() == b"content-type" and _event_stream(value) for name, value in headers)
 
 
 class Stream:
