@@ -168,8 +168,8 @@ class Tab:
         told: list[str] = self.run("window.told")
         return told
 
-    def reload(self) -> None:
-        self.chromium.wait(self.page.reload())
+    def close(self) -> None:
+        self.chromium.wait(self.page.close())
 
 
 async def _opened(context: BrowserContext, url: str, *, module: str, options: str) -> Page:

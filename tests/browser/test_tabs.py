@@ -162,3 +162,18 @@ def test_a_session_that_was_ended_elsewhere_is_over_and_everybody_is_told_once(p
     assert statuses == [401] * 3
     wait_for(lambda: all(tab.events() == ["login", "logout"] for tab in tabs))
     assert place.refreshes == 1
+
+
+def test_a_tab_that_is_closed_while_it_refreshes_leaves_the_session_to_the_others(place: Place, window: Window) -> None:
+    closing, tab, _ = three(window)
+    place.proxy.slow[place.at("refresh")] = 1
+    place.guard.clock = lambda: time.time() + (0 if place.refreshes else TTL + 1)
+    closing.begin("(await gate.fetch('/api/hello')).status")
+    wait_for(lambda: place.refreshes == 1)
+
+    closing.close()
+    place.guard.clock = lambda: time.time() + (0 if place.refreshes > 1 else TTL + 1)
+    status = tab.status()
+
+    assert (status, tab.logged_in()) == (200, True)
+    assert place.refreshes == 2
