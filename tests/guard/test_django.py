@@ -236,7 +236,7 @@ def test_a_view_can_ask_for_a_recent_login(ask: Ask, age: int, status: int) -> N
     stands = guard()
     stands.clock = lambda: NOW
     with override_settings(JOTGATE=stands, ROOT_URLCONF=(path("fresh", require(max_age=300)(who)),)):
-        answer = ask("/fresh", bearer(auth_time=NOW - age))
+        answer = ask("/fresh", bearer(iat=NOW, exp=NOW + 900, auth_time=NOW - age))
 
     assert answer.status_code == status
 
