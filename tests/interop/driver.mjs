@@ -15,6 +15,7 @@ async function verified({ alg, jwk, token }) {
       issuer: request.issuer,
       audience: request.audience,
       typ: 'at+jwt',
+      requiredClaims: ['exp', 'iat', 'sub'],
       currentDate: new Date(request.now * 1000),
     }
     const { payload } = await jwtVerify(token, await importJWK(jwk, alg), options)

@@ -1,24 +1,18 @@
 """Our tokens in other libraries, theirs in ours: PyJWT, joserfc, jwcrypto, and npm `jose` through one Node process."""
 
-import json
-import shutil
-import subprocess
-from fcntl import LOCK_EX, flock
 from functools import cache
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
 
 from jotgate.errors import JotgateError
 from jotgate.jose import ALGS, Key, b64, jwks, jwt
+from tests.interop.node import ask
 from tests.jose.keys import AUDIENCE, CLAIMS, EXPECT, ISSUER, MEMBERS, NOW, key
 from tests.jose.oracles import READERS, SIGNERS, SUPPORTED, pem, public_jwk
 
 PAIRS = [(library, alg) for library, algs in SUPPORTED.items() for alg in algs]
 NODE = [alg for alg in ALGS if not alg.startswith("ML-DSA")]  # Node's WebCrypto has ML-DSA from version 24.7 on
-FOLDER = Path(__file__).parents[1] / "interop"
 
 
 @pytest.mark.parametrize(("library", "alg"), PAIRS)
@@ -50,35 +44,14 @@ def test_our_changed_tokens_are_refused_in_python(library: str, alg: str) -> Non
 
 @cache
 def node() -> dict[str, Any]:
-    """All questions to Node in one process; skips visibly where there is no Node, npm or network."""
-    if reason := obstacle():
-        pytest.skip(reason)
-    request = {
-        "now": NOW,
-        "issuer": ISSUER,
-        "audience": AUDIENCE,
-        "verify": [verify_request(alg, key(alg, kid)) for kid in (None, "another") for alg in NODE],
-        "sign": [sign_request(alg) for alg in NODE],
-    }
-    said: dict[str, Any] = json.loads(run("node", "driver.mjs", text=json.dumps(request)).stdout)
-    return said
-
-
-@cache
-def obstacle() -> str | None:
-    """Why npm jose cannot be asked; nothing once `npm ci` has put it into tests/interop/node_modules."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        return "no node and npm on this machine: npm jose is not asked"
-    with (Path(gettempdir()) / "jotgate-tests-interop.lock").open("w") as lock:
-        flock(lock, LOCK_EX)  # several processes may test at the same time
-        if (FOLDER / "node_modules" / "jose" / "package.json").is_file():
-            return None
-        installed = run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    return f"npm ci failed (no network?): {installed.stderr[-200:]}" if installed.returncode else None
-
-
-def run(*command: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=FOLDER, input=text, capture_output=True, text=True, timeout=300, check=False)
+    """All questions to Node in one process."""
+    return ask(
+        now=NOW,
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        verify=[verify_request(alg, key(alg, kid)) for kid in (None, "another") for alg in NODE],
+        sign=[sign_request(alg) for alg in NODE],
+    )
 
 
 def verify_request(alg: str, by: Key) -> dict[str, Any]:
