@@ -55,7 +55,8 @@ def guard(**options: Any) -> Guard:
 
 
 def token(**changed: Any) -> str:
-    return jwt.encode(claims(ISSUER, **changed), KEY)
+    lasting = {"exp": int(time.time()) + 7200}  # rows of tables are made long before they are run
+    return jwt.encode(claims(ISSUER, **lasting | changed), KEY)
 
 
 def bearer(**changed: Any) -> dict[str, str]:
