@@ -1,9 +1,9 @@
 """Typed uses that pin the guard's public face: the type checker is the test, running it only shows that it runs."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Any, assert_type
 
-from fastapi import Depends, FastAPI, Security
+from fastapi import Depends, FastAPI, Request, Security, WebSocket
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 
@@ -38,6 +38,15 @@ def applications() -> tuple[GuardMiddleware, Middleware, FastAPI]:
         return who.sub if who else "nobody"
 
     return GuardMiddleware(app, guard), Middleware(AuthenticationMiddleware, backend=guard.starlette()), app
+
+
+async def numbers() -> AsyncGenerator[int, None]:
+    yield 1
+
+
+async def lasting(websocket: WebSocket, request: Request) -> None:
+    assert_type(await guard.renew(websocket, "a token"), Principal)
+    assert_type(guard.while_valid(request, numbers()), AsyncGenerator[int, None])
 
 
 def test_the_public_face_is_as_typed() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
 
 from jotgate.guard import connection, watch
@@ -232,6 +233,31 @@ async def test_the_applications_own_time_outs_stay_its_own() -> None:
     await peer.over()
 
     assert seen == ["mine", "websocket.receive"]
+
+
+async def test_cancel_scopes_of_the_application_stay_its_own_also_when_the_end_comes_with_them() -> None:
+    world = World()
+    seen: list[object] = []
+
+    async def scoped(about: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        with anyio.move_on_after(0.02) as first:
+            await receive()
+        seen.append(first.cancelled_caught)
+        world.revoke("sid", "s1")
+        with anyio.move_on_after(10) as second:
+            await anyio.sleep(0.03)
+            seen.append((await receive())["type"])
+        seen.append(second.cancelled_caught)
+        async with anyio.create_task_group() as group:
+            group.start_soon(receive)
+
+    peer = Peer(GuardMiddleware(scoped, world.guard()), websocket(world.token()))
+    peer.say("websocket.connect")
+
+    assert (await peer.over())[1:] == [CLOSED]
+    assert seen == [True, "websocket.disconnect", False]
 
 
 async def test_a_time_out_of_the_server_stays_its_own() -> None:

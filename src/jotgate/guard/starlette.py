@@ -9,7 +9,8 @@
     any other       UnauthenticatedUser()    none                              the token's own refusal
 
 Granted patterns count: who holds `members:*` passes `@requires("members:read")`. A redirect, or another status than
-403, that `@requires` was told is kept.
+403, that `@requires` was told is kept. A WebSocket is judged and not watched, and its subprotocol not answered: a
+backend is given nothing to do that with. `GuardMiddleware` does.
 """
 
 import inspect
