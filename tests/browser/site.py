@@ -26,7 +26,7 @@ class Site:
         rows = [
             Route("/api/page", _page),
             Route("/api/hello", self._hello),
-            Route("/api/echo", self._echo, methods=["POST", "PUT"]),
+            Route("/api/echo", self._echo, methods=["GET", "POST", "PUT"]),
             Route("/api/away", self._away, methods=["GET", "POST"]),
         ]
         guarded = GuardMiddleware(Starlette(routes=rows), guard, exclude=["/api/page"])

@@ -23,8 +23,10 @@ def served(text: str) -> Any:
     return json.loads(line)
 
 
-async def test_it_is_at_most_4_kib_gzipped(house: House) -> None:
-    answer = await house.http.get("/auth/client.js")
+@pytest.mark.parametrize("transport", ["bearer", "cookie", "both"])
+async def test_it_is_at_most_4_kib_gzipped(transport: str) -> None:
+    async with issuing(transport=transport, refresh=False) as house:
+        answer = await house.http.get("/auth/client.js")
 
     assert len(gzip.compress(answer.content, 9)) <= 4096
 
