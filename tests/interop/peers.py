@@ -47,8 +47,9 @@ def configured(name: str, target: Path, changes: Mapping[str, str]) -> Path:
 def running(*command: str, port: int, home: Path) -> Iterator[None]:
     """The program, from when it takes connections."""
     log = home / "log"
+    environ = os.environ | dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(home))
     with log.open("ab") as out:
-        process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=environ, cwd=home, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
         _await(process, port, log)
         yield
