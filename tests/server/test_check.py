@@ -1,7 +1,9 @@
 """Forward authentication: what a proxy is told about a request that it holds."""
 
+import re
 from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from jotgate.flows import roles, sessions, users
+from jotgate.server.check import IDENTITY, QUERY
 from jotgate.server.gate import Edge
 from tests.server.issuing import ISSUER, NOW, PASSWORD, House, client, give_role, issuing
 
@@ -375,3 +378,10 @@ async def test_a_role_that_is_gone_is_gone_here_at_once(house: House) -> None:
     await roles.remove_role(house.env, "manager")
 
     assert await asked(house, "?role=manager", **header) == (401, "claims_stale")
+
+
+def test_the_page_about_it_names_every_header_and_every_name_of_the_query() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proxies.md").read_text("utf-8")
+
+    assert dict(re.findall(r"^\| `(X-Auth-\w+)` \| `(\w+)`", page, re.MULTILINE)) == IDENTITY
+    assert set(re.findall(r"^\| `([a-z_]+)` \| ", page, re.MULTILINE)) == set(QUERY)
