@@ -74,7 +74,7 @@ def test_a_snapshot_in_pages_is_complete_with_the_last_one(issuer: StandIn, read
         assert reading.feed.ask() == 0
         states.append((reading.feed.state, reading.feed.first.done(), len(reading.feed.revoked)))
 
-    assert states == [("waiting", False, 0), ("waiting", False, 0), ("open", True, 5)]
+    assert states == [("waiting", False, 2), ("waiting", False, 4), ("open", True, 5)]
 
 
 def test_a_snapshot_whose_last_page_is_empty_is_told_too(issuer: StandIn, reading: Reading) -> None:

@@ -42,7 +42,7 @@ from jotgate.wire.challenge import Answer
 _MEMORY_BYTES: Final = 64 << 20
 View = TypeVar("View", bound=Callable[..., Any])
 Event = TypeVar("Event")
-Remembered = tuple[Principal, int, object, Judged]  # with its expiry and the stamp of what it was judged by
+Remembered = tuple[Principal, int, object, Judged, int]  # with its expiry, and what it was judged by: stamp and news
 
 
 class _Signature:
@@ -133,7 +133,7 @@ class Guard:
         if type(token) is str and len(token) <= MAX_TOKEN:
             kept = self._memory.young.get(token) or self._memory.old.get(token)
             if kept is not None:
-                principal, until, stamp, _ = kept
+                principal, until, stamp, _, _ = kept
                 if stamp is self._known.stamp and self.clock() < until and (self._serves_stale or self._is_fresh()):
                     return principal
         return waited(lambda: self.check(token, now=self.clock()), self.arrivals)
@@ -170,15 +170,20 @@ class Guard:
             return keys
         if not self._serves_stale and not self._is_fresh():
             raise NewsStale("there are no fresh news of revocations")
+        news = self._known.revoked
+        heard = 0 if news is None else news.heard  # before the news that it counts
         try:
             judged = self._judge(token, keys, kept, now=now)
         except UnknownKey:
             if self._courier is not None and self._courier.unknown_key(now=moment):
                 return NeedKeys(keys=True, since=moment)
             raise
-        if judged.marks is not None and self._known.revoked is not None:
-            self._known.revoked.check(judged.marks)
-        return judged.principal, judged.until, stamp, judged
+        if news is not None and judged.marks is not None:
+            if kept is not None and kept[3] is judged:
+                news.check_again(judged.marks, heard=kept[4])
+            else:
+                news.check(judged.marks)
+        return judged.principal, judged.until, stamp, judged, heard
 
     @property
     def stamp(self) -> object:
