@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,3 +55,42 @@ def passing(port: int, path: str, tokens: Mapping[str, str]) -> set[str]:
     odd = {name: status for name, status in answers.items() if status not in {200, 400, 401, 403, 431}}
     assert not odd
     return {name for name, status in answers.items() if status == 200}
+
+
+# The same place by other names, and other places that a careless reader takes for another one.
+SPELLINGS = (
+    "/managers",
+    "/managers/list",
+    "//managers/list",
+    "/./managers/list",
+    "/x/../managers/list",
+    "/x/%2e%2e/managers/list",
+    "/x/..%2fmanagers/list",
+    "/x/..%5cmanagers/list",
+    "/%6danagers/list",
+    "/%6Danagers/list",
+    "/managers%2flist",
+    "/managers/..%2fpublic",
+    "/managers/%2e%2e/public",
+    "/managers/..%2f..%2fpublic",
+    "/managers/../managers/list",
+    "/%2fmanagers/list",
+    "/managers;x=1/list",
+    "/managers?x=/public",
+    "/managers/list?/../public",
+    "/public#/managers",
+    "/managers\\..\\public",
+)
+
+
+def opened(port: int, token: str) -> set[str]:
+    """The spellings by which the bearer reaches a place of the managers, as the application behind may read it."""
+    answers = {path: ask(port, path, token=token) for path in SPELLINGS}
+    assert all(said.status in {200, 400, 403, 404} for said in answers.values()), answers
+    return {path for path, said in answers.items() if said.status == 200 and _is_managers(said.seen["path"])}
+
+
+def _is_managers(path: str) -> bool:
+    """Whether some server or other takes this decoded path for one below `/managers`."""
+    plain = posixpath.normpath(path.replace("\\", "/").replace("//", "/"))
+    return any(text.lstrip("/").startswith("managers") for text in (path, plain))

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from tests.guard.standin import served, wait_for
-from tests.interop.asking import ask
+from tests.interop.asking import ask, opened
 from tests.interop.behind import Behind
 from tests.interop.proxies import PROXIES, Place
 from tests.live.process import Server, free_port, serving
@@ -94,16 +94,9 @@ def test_a_logout_counts_at_once(proxy: Standing) -> None:
     assert ask(proxy.port, token=token).status == 401
 
 
-@pytest.mark.parametrize("path", ["/managers", "/managers/list", "//managers/list", "/x/../managers/list"])
-def test_a_route_for_managers_is_for_managers(proxy: Standing, path: str) -> None:
-    before = proxy.behind.reached
-
-    refused = ask(proxy.port, path, token=proxy.token("bob"))
-    reached = proxy.behind.reached
-    passed = ask(proxy.port, path, token=proxy.token("ada"))
-
-    assert (refused.status, reached) == (403, before)
-    assert passed.status == 200
+def test_a_place_for_managers_is_for_managers_by_whatever_name(proxy: Standing) -> None:
+    assert not opened(proxy.port, proxy.token("bob"))
+    assert {"/managers", "/managers/list"} <= opened(proxy.port, proxy.token("ada"))
 
 
 def test_a_token_for_another_audience_is_refused(proxy: Standing) -> None:

@@ -13,7 +13,7 @@ from jotgate.core.policy import ALGORITHMS
 from jotgate.jose import Key, jwk, new_key
 from tests.guard.standin import StandIn, issuing, served
 from tests.interop import known
-from tests.interop.asking import ask, passing
+from tests.interop.asking import ask, opened, passing
 from tests.interop.behind import Behind
 from tests.interop.peers import DEPLOY, configured, program, running
 from tests.interop.tokens import bad, forged, good
@@ -99,6 +99,11 @@ def test_who_has_no_role_is_told_with_none(haproxy: Standing) -> None:
 
     assert {name for name in seen["headers"] if name.startswith("x-auth-")} == {"x-auth-subject"}
     assert refused.status == 403
+
+
+def test_a_place_for_managers_is_for_managers_by_whatever_name(haproxy: Standing) -> None:
+    assert not opened(haproxy.port, good(BY, haproxy.issuer.url, roles=["members"]))
+    assert {"/managers", "/managers/list"} <= opened(haproxy.port, good(BY, haproxy.issuer.url))
 
 
 @pytest.mark.parametrize("name", ["X-Auth-Roles", "x_auth_roles", "X-Auth-Email", "X-AUTH_Email"])
