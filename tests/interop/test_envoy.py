@@ -13,14 +13,15 @@ from tests.guard.standin import StandIn, issuing, served
 from tests.interop import known
 from tests.interop.asking import ask, opened, passing
 from tests.interop.behind import Behind
-from tests.interop.peers import DEPLOY, configured, program, running
+from tests.interop.peers import DEPLOY, program, running
+from tests.interop.proxies import ENVOY, Place
+from tests.interop.proxies import envoy as envoy_for
 from tests.interop.tokens import bad, forged, good
 from tests.jose.keys import key
 from tests.jose.oracles import public_jwk
 from tests.live.process import free_port
 
 BY = key("ES256")
-ALONE = ("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,12 @@ class Standing:
 @pytest.fixture(scope="module")
 def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """It fetches the keys of a running issuer."""
-    program_path, home, port, behind = program("envoy"), tmp_path_factory.mktemp("envoy"), free_port(), Behind()
-    issuer = StandIn()
+    issuer, behind = StandIn(), Behind()
     issuer.keys = [new_key("ES256", "before"), BY]
     with issuing(issuer), served(behind) as app:
-        _, _, tls = (DEPLOY / "envoy.yaml").read_text().partition("      transport_socket:\n")
-        changes = {
-            "address: 0.0.0.0, port_value: 8080": f"address: 127.0.0.1, port_value: {port}",
-            "address: app.internal, port_value: 9000": f"address: 127.0.0.1, port_value: {_port(app)}",
-            "address: auth.example.com, port_value: 443": f"address: 127.0.0.1, port_value: {_port(issuer.url)}",
-            "https://auth.example.com": issuer.url,
-            "      transport_socket:\n" + tls: "",
-        }
-        path = configured("envoy.yaml", home, changes)
-        with running(program_path, *ALONE, "-c", str(path), port=port, home=home):
-            yield Standing(port, issuer, behind)
-
-
-def _port(url: str) -> str:
-    return url.rpartition(":")[2]
+        place = Place(tmp_path_factory.mktemp("envoy"), free_port(), issuer.url[7:], app[7:])
+        with envoy_for(place):
+            yield Standing(place.port, issuer, behind)
 
 
 def test_the_file_as_it_stands_is_understood() -> None:
@@ -145,7 +133,7 @@ def every_algorithm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     }
     path = home / "all.json"
     path.write_bytes(strictjson.dumps(_bootstrap(port, filters)))
-    with running(program_path, *ALONE, "-c", str(path), port=port, home=home):
+    with running(program_path, *ENVOY, "-c", str(path), port=port, home=home):
         yield port
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.guard.standin import served, wait_for
 from tests.interop.asking import ask, opened
 from tests.interop.behind import Behind
-from tests.interop.proxies import PROXIES, Place
+from tests.interop.proxies import ASKING, Place
 from tests.live.process import Server, free_port, serving
 
 PASSWORD = "a slow brown dog 47"
@@ -45,14 +45,14 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=PROXIES)
+@pytest.fixture(scope="module", params=ASKING)
 def proxy(
     request: pytest.FixtureRequest, issuer: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Standing]:
     behind, port = Behind(), free_port()
     with served(behind) as app:
         place = Place(tmp_path_factory.mktemp("proxy"), port, issuer.url[7:], app[7:])
-        with PROXIES[request.param](place):
+        with ASKING[request.param](place):
             standing = Standing(port, issuer, behind)
             wait_for(lambda: ask(port).status == 401)  # Traefik listens before it has read its routes
             yield standing
@@ -165,10 +165,10 @@ def test_another_sites_page_opens_no_websocket_by_cookie(proxy: Standing) -> Non
 # --- without an issuer
 
 
-@pytest.mark.parametrize("name", PROXIES)
+@pytest.mark.parametrize("name", ASKING)
 def test_without_an_issuer_nobody_passes(name: str, tmp_path: Path) -> None:
     behind, port = Behind(), free_port()
-    with served(behind) as app, PROXIES[name](Place(tmp_path, port, f"127.0.0.1:{free_port()}", app[7:])):
+    with served(behind) as app, ASKING[name](Place(tmp_path, port, f"127.0.0.1:{free_port()}", app[7:])):
         wait_for(lambda: ask(port).status != 404)  # Traefik listens before it has read its routes
 
         said = ask(port, token="a.b.c")

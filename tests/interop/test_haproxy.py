@@ -1,7 +1,5 @@
 """HAProxy with `deploy/haproxy.cfg`: our tokens pass, bad ones do not, and what it does not look at is known."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,9 @@ from tests.guard.standin import StandIn, issuing, served
 from tests.interop import known
 from tests.interop.asking import ask, opened, passing
 from tests.interop.behind import Behind
-from tests.interop.peers import DEPLOY, configured, program, running
+from tests.interop.peers import program, running
+from tests.interop.proxies import Place, fetch_keys
+from tests.interop.proxies import haproxy as haproxy_for
 from tests.interop.tokens import bad, forged, good
 from tests.jose.keys import key
 from tests.live.process import free_port
@@ -33,25 +33,12 @@ class Standing:
 @pytest.fixture(scope="module")
 def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """With the keys of a running issuer, fetched by the script beside the configuration."""
-    program_path, home, port, behind = program("haproxy"), tmp_path_factory.mktemp("haproxy"), free_port(), Behind()
-    issuer = StandIn()
+    issuer, behind = StandIn(), Behind()
     issuer.keys = [new_key("ES256", "before"), BY]
     with issuing(issuer), served(behind) as app:
-        assert fetch_keys(issuer, home).returncode == 0
-        changes = {
-            "bind :8080": f"bind 127.0.0.1:{port}",
-            "127.0.0.1:9000": app.removeprefix("http://"),
-            "https://auth.example.com": issuer.url,
-            "/etc/haproxy/jotgate": str(home),
-        }
-        path = configured("haproxy.cfg", home, changes)
-        with running(program_path, "-db", "-f", str(path), port=port, home=home):
-            yield Standing(port, issuer, behind)
-
-
-def fetch_keys(issuer: StandIn, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(DEPLOY / "haproxy_keys.py"), issuer.url, str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        place = Place(tmp_path_factory.mktemp("haproxy"), free_port(), issuer.url[7:], app[7:])
+        with haproxy_for(place):
+            yield Standing(place.port, issuer, behind)
 
 
 def test_a_token_of_ours_passes_and_the_application_hears_who_it_is(haproxy: Standing) -> None:
@@ -131,22 +118,23 @@ def test_a_token_in_the_query_is_none(haproxy: Standing, query: str) -> None:
 def test_a_key_that_is_published_before_it_signs_is_there_when_it_does(tmp_path: Path) -> None:
     issuer = StandIn()
     first, second, third, fourth = (new_key("ES256", f"k{at}") for at in range(4))
-    issuer.keys = [first]
     codes, there = [], []
     with issuing(issuer):
+        place = Place(tmp_path, 0, issuer.url[7:], "")
         for keys in ([first], [first], [first, second], [first, second, third, fourth]):
             issuer.keys = keys
-            codes.append(fetch_keys(issuer, tmp_path).returncode)
+            codes.append(fetch_keys(place).returncode)
             there.append([(tmp_path / f"{at}.pem").read_bytes() for at in (1, 2, 3)])
-        issuer.keys_answer = (200, {}, b"<html>")
-        codes.append(fetch_keys(issuer, tmp_path).returncode)
-    codes.append(fetch_keys(issuer, tmp_path).returncode)
+        for status, body in ((200, b"<html>"), (200, b'{"keys": []}'), (500, b"")):
+            issuer.keys_answer = (status, {}, body)
+            codes.append(fetch_keys(place).returncode)
+    codes.append(fetch_keys(place).returncode)
 
     pem = {
         made.kid: made.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         for made in (first, second, third, fourth)
     }
-    assert codes == [0, 3, 0, 0, 1, 1]
+    assert codes == [0, 3, 0, 0, 1, 1, 1, 1]
     assert there[0] == there[1] == [pem["k0"]] * 3
     assert there[2] == [pem["k1"], pem["k0"], pem["k1"]]
     assert there[3] == [pem["k3"], pem["k2"], pem["k1"]]
