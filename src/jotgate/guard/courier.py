@@ -32,6 +32,7 @@ from jotgate.errors import KeysUnavailable
 from jotgate.guard.feedread import FeedRead
 from jotgate.guard.keyfetch import KEYS_SECONDS, KeyFetch
 from jotgate.guard.known import NeedKeys, Status
+from jotgate.guard.observe import Kind, Observer
 from jotgate.guard.revoked import Revoked
 from jotgate.jose.jws import Keys
 
@@ -57,12 +58,19 @@ class Courier:
         issuer = urlsplit(errand.issuer)
         self.stamp = object()
         self._given = given
-        self._keys = KeyFetch(issuer, algorithms=errand.algorithms, changed=self._restamp)
+        self._keys = KeyFetch(issuer, algorithms=errand.algorithms, changed=self._restamp, told=self._tell)
         self._feed = (
             None
             if errand.poll_seconds is None
-            else FeedRead(issuer, token=errand.feed_token, poll_seconds=errand.poll_seconds, changed=self._news)
+            else FeedRead(
+                issuer,
+                token=errand.feed_token,
+                poll_seconds=errand.poll_seconds,
+                changed=self._news,
+                told=self._tell,
+            )
         )
+        self._observers: list[Observer] = []
         self._lock = Lock()
         self._stopped = False
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -123,8 +131,14 @@ class Courier:
             problems=_said(cache.problem, feed.problem),
         )
 
-    def release(self) -> None:
-        """Stop, once no guard needs it any more."""
+    def observe(self, observer: Observer) -> None:
+        """Tell it of the questions to the issuer."""
+        self._observers.append(observer)
+
+    def release(self, observer: Observer | None = None) -> None:
+        """Stop, once no guard needs it any more; `observer` is told nothing more."""
+        if observer is not None:
+            self._observers.remove(observer)
         _leaving.append(self)
         _settle()
 
@@ -165,6 +179,10 @@ class Courier:
                 self._wake.get(timeout=min(pause, _LONGEST_PAUSE))
         if self._feed is not None:
             self._feed.line.close()
+
+    def _tell(self, kind: Kind, code: str, seconds: float) -> None:
+        for observer in {id(one.hook): one for one in tuple(self._observers)}.values():  # each hook once
+            observer.tell(kind, code, seconds)
 
     def _restamp(self) -> None:
         self.stamp = object()

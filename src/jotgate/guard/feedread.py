@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, quote
 from jotgate.errors import JotgateError, Unavailable
 from jotgate.guard.fetch import Line
 from jotgate.guard.keycache import backoff, dice
+from jotgate.guard.observe import NEWS_ABSENT, NEWS_UNAVAILABLE, Told, unheard
 from jotgate.guard.revoked import Revoked
 from jotgate.wire import feed
 
@@ -34,13 +35,20 @@ class FeedRead:
     """One issuer's feed, read by one thread."""
 
     def __init__(
-        self, issuer: SplitResult, *, token: str | None, poll_seconds: int, changed: Callable[[bool], None]
+        self,
+        issuer: SplitResult,
+        *,
+        token: str | None,
+        poll_seconds: int,
+        changed: Callable[[bool], None],
+        told: Told = unheard,
     ) -> None:
         """`changed` is called after something was learnt; True: a key was revoked."""
         self._issuer = issuer
         self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"} if token else {}
         self._poll_seconds = poll_seconds
         self._changed = changed
+        self._told = told
         self._forget_at = monotonic() + FORGET_SECONDS
         self._ask_at = 0.0
         self._failures = 0
@@ -64,11 +72,13 @@ class FeedRead:
         begun_at = monotonic()
         try:
             page = self._page()
+            if page is None and self.known_at is not None:  # a proxy without an issuer behind it, say
+                raise Unavailable("the answer has status 404, and there was a feed before")
         except JotgateError as error:
+            self._told("news", NEWS_UNAVAILABLE, monotonic() - begun_at)
             return self._failed(error.detail or error.description)
+        self._told("news", NEWS_ABSENT if page is None else "", monotonic() - begun_at)
         if page is None:
-            if self.known_at is not None:  # a proxy without an issuer behind it, say
-                return self._failed("the answer has status 404, and there was a feed before")
             self._settle("absent", "")
             return NO_FEED_SECONDS
         return self._learn(page, begun_at=begun_at)

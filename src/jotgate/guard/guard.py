@@ -23,10 +23,11 @@ from importlib import import_module
 from time import monotonic, time
 from typing import Any, Final, Literal, TypeVar
 
-from jotgate.errors import Expired, JotgateError, Malformed, NewsStale, TokenMissing, UnknownKey
+from jotgate.errors import Expired, JotgateError, NewsStale, TokenMissing, UnknownKey
+from jotgate.guard import observe as observing
 from jotgate.guard import options as told
 from jotgate.guard.courier import Courier, Errand, courier
-from jotgate.guard.judge import Ask, Judged, judge
+from jotgate.guard.judge import Ask, Judged, judge, text_of
 from jotgate.guard.known import Given, Known, Local, NeedKeys, Status
 from jotgate.guard.memory import Memory
 from jotgate.guard.options import Options
@@ -78,13 +79,14 @@ class Guard:
         cookie: str | None = None,
         origins: str | Iterable[str] = (),
         realm: str = "api",
+        observe: Callable[[observing.Event], object] | None = None,
     ) -> None:
         """What each option may be stands in `jotgate.guard.options`. Raises `SettingsError` with every complaint."""
         self._set_up(
             Options(
                 issuer=issuer,
                 audience=audience,
-                algorithms=_several(algorithms),
+                algorithms=told.several(algorithms),
                 leeway=leeway,
                 max_lifetime=max_lifetime,
                 jwks=jwks,
@@ -95,8 +97,9 @@ class Guard:
                 on_stale=on_stale,
                 max_staleness=max_staleness,
                 cookie=cookie,
-                origins=_several(origins),
+                origins=told.several(origins),
                 realm=realm,
+                observe=observe,
             )
         )
 
@@ -136,7 +139,10 @@ class Guard:
                 principal, until, stamp, _, _ = kept
                 if stamp is self._known.stamp and self.clock() < until and (self._serves_stale or self._is_fresh()):
                     return principal
-        return waited(lambda: self.check(token, now=self.clock()), self.arrivals)
+        verdict = self.check(token, now=self.clock())
+        if isinstance(verdict, NeedKeys):
+            return waited(lambda: self.check(token, now=self.clock()), self.arrivals)
+        return verdict
 
     def admit(self, header: str | bytes | None, *, now: float) -> Principal | NeedKeys:
         """The verdict on an Authorization header at `now`, or what must come first. Raises `TokenError`."""
@@ -149,7 +155,7 @@ class Guard:
         """The verdict on a token at `now`, or what must come first. Raises `TokenError`, `Unavailable`."""
         stamp = self._known.stamp  # before all that it stands for
         if type(token) is not str:
-            token = _text(token)
+            token = text_of(token)
         kept = self._memory.get(token) if len(token) <= MAX_TOKEN else None
         if kept is not None and kept[2] is stamp and now < kept[1] and (self._serves_stale or self._is_fresh()):
             return kept[0]
@@ -321,7 +327,12 @@ class Guard:
             any_audience=any_audience,
             marked=known.revoked is not None,
         )
-        self._release = weakref.finalize(self, self._courier.release) if self._courier else lambda: None
+        observer = options.observe and observing.Observer(options.observe)
+        if observer:
+            observing.attach(self, observer)
+        if self._courier and observer:
+            self._courier.observe(observer)
+        self._release = weakref.finalize(self, self._courier.release, observer) if self._courier else lambda: None
         if not isinstance(known, Local):
             _announce(self)
 
@@ -376,23 +387,3 @@ def _announce(guard: Guard) -> None:
 def _adapter(framework: str) -> Any:
     """Its module, which needs the framework and this one."""
     return import_module(f"jotgate.guard.{framework}")
-
-
-def _several(given: Any) -> Any:
-    """A tuple, where that can be made; what cannot is complained about."""
-    if isinstance(given, str):
-        return (given,)
-    return tuple(given) if isinstance(given, Iterable) else given
-
-
-def _text(token: object) -> str:
-    if isinstance(token, str):
-        return str(token)
-    try:
-        return token.decode("ascii") if isinstance(token, bytes) else _refuse()
-    except UnicodeDecodeError:
-        return _refuse()
-
-
-def _refuse() -> str:
-    raise Malformed("a token is text in ASCII")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jotgate.errors import TypeMismatch
+from jotgate.errors import Malformed, TypeMismatch
 from jotgate.guard.principal import FrozenDict, Principal, frozen
 from jotgate.guard.revoked import Marks
 from jotgate.jose import access_token, claims, jws
@@ -48,6 +48,15 @@ def judge(token: str, keys: Keys, ask: Ask, *, now: int) -> Judged:
     access_token.check(said, expect, now)
     marks = _marks(said, header.kid or keys.pick(None, header.alg).kid) if ask.marked else None
     return Judged(_principal(said), said.exp + expect.leeway, keys, marks)
+
+
+def text_of(token: object) -> str:
+    """A token as text. Raises `Malformed`."""
+    if isinstance(token, str):
+        return str(token)
+    if isinstance(token, bytes) and token.isascii():
+        return token.decode()
+    raise Malformed("a token is text in ASCII")
 
 
 def _marks(said: Claims, kid: str) -> Marks:

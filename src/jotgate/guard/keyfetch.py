@@ -20,6 +20,7 @@ from urllib.parse import SplitResult
 from jotgate.errors import JotgateError, KeyRefused, Unavailable
 from jotgate.guard.fetch import Line
 from jotgate.guard.keycache import KeyCache, dice
+from jotgate.guard.observe import KEYS_UNAVAILABLE, Told, unheard
 from jotgate.jose import jwks
 from jotgate.jose.jwks import KeySet
 
@@ -33,11 +34,14 @@ log = logging.getLogger("jotgate.guard")
 class KeyFetch:
     """The issuer's key set as of the last good answer."""
 
-    def __init__(self, issuer: SplitResult, *, algorithms: frozenset[str], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, issuer: SplitResult, *, algorithms: frozenset[str], changed: Callable[[], None], told: Told = unheard
+    ) -> None:
         """Keys of other algorithms are left out of the set. `changed` is called after the set was replaced."""
         self._issuer = issuer
         self._algorithms = algorithms
         self._changed = changed
+        self._told = told
         self._lock = Lock()
         self._flight: Future[None] | None = None
         self._landed_at = -math.inf
@@ -88,6 +92,7 @@ class KeyFetch:
         except Exception as error:  # whatever it is, those who wait are told
             problem = type(error).__name__
             log.exception("fetching keys")
+        self._told("keys", KEYS_UNAVAILABLE if problem else "", monotonic() - begun_at)
         self._land(flight, problem)
 
     def _land(self, flight: Future[None], problem: str) -> None:

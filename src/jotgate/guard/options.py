@@ -17,13 +17,14 @@
     cookie           the name of a cookie that may carry the token
     origins          other origins whose pages may change state by that cookie
     realm            named in challenges
+    observe          a callable that is told what happens (`jotgate.guard.observe`), or None; not in the environment
 
 The environment has JOTGATE_ISSUER, JOTGATE_AUDIENCE, JOTGATE_HS256_SECRET and JOTGATE_FEED_TOKEN, the issuer's own
 settings, and the others as JOTGATE_GUARD_LEEWAY and so on. Each may stand in a file that the name with _FILE gives.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -32,6 +33,7 @@ from urllib.parse import urlsplit
 from jotgate.errors import KeyRefused, SettingsError
 from jotgate.guard.fetch import is_loopback
 from jotgate.guard.known import SharedSecret
+from jotgate.guard.observe import Event
 from jotgate.jose import jwk, jwks
 from jotgate.jose.algs import ALGS
 from jotgate.jose.claims import MAX_LEEWAY
@@ -62,6 +64,7 @@ class Options:
     cookie: str | None = None
     origins: tuple[str, ...] = ()
     realm: str = "api"
+    observe: Callable[[Event], object] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         complaints = tuple(_complaints(self))
@@ -95,6 +98,13 @@ def given_keys(options: Options) -> KeySet | SharedSecret | None:
     if not usable.keys:
         raise KeyRefused("the set has no key for the algorithms that are accepted here")
     return usable
+
+
+def several(given: Any) -> Any:
+    """A tuple, where that can be made; what cannot is complained about."""
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, Iterable) else given
 
 
 # --- complaints
@@ -187,6 +197,7 @@ _PLAIN: Final[tuple[tuple[str, str, Callable[[Any], object]], ...]] = (
         lambda value: _are_texts(value) and all(map(_ORIGIN.fullmatch, value)),
     ),
     ("realm", "a text that is not empty", _is_text),
+    ("observe", "a callable, or None", lambda value: value is None or callable(value)),
 )
 
 
@@ -209,7 +220,7 @@ def from_env(environ: Mapping[str, str]) -> Options:
     """The options that the environment gives. Raises `SettingsError` with every complaint."""
     complaints: list[str] = []
     values: dict[str, Any] = {}
-    names = {_variable(entry.name): entry.name for entry in fields(Options)}
+    names = {_variable(entry.name): entry.name for entry in fields(Options) if entry.name != "observe"}
     for variable, name in names.items():
         text = _text(environ, variable, complaints)
         if text is not None:
