@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from jotgate.guard import memory as memory_module
 from jotgate.guard.memory import Memory
 
 
@@ -87,3 +88,13 @@ def test_threads_may_use_it_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
     assert len(memory) <= 64
+
+
+def test_a_child_that_was_forked_while_somebody_wrote_can_write() -> None:
+    memory: Memory[int] = Memory(10, size=1000)
+
+    with memory._lock:  # another thread's, in the parent
+        memory_module._after_fork()
+        memory.put("a", 1, weight=1)
+
+    assert memory.get("a") == 1

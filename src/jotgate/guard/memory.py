@@ -4,8 +4,10 @@ Rule: nothing moves on a hit, and every reading is one operation of a dictionary
 GIL or without. What is remembered is never taken on trust: the guard looks at expiry, keys and news on every hit.
 """
 
+import os
+import weakref
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Kept = TypeVar("Kept")
 
@@ -13,7 +15,7 @@ Kept = TypeVar("Kept")
 class Memory(Generic[Kept]):
     """At most `entries` values that weigh at most `size` bytes, keys included, by estimate."""
 
-    __slots__ = ("_entries", "_lock", "_size", "_weight", "old", "young")
+    __slots__ = ("__weakref__", "_entries", "_lock", "_size", "_weight", "old", "young")
 
     def __init__(self, entries: int, *, size: int) -> None:
         self._entries = entries // 2  # each generation has half; 0 or 1: nothing is remembered
@@ -22,6 +24,7 @@ class Memory(Generic[Kept]):
         self._lock = Lock()
         self.young: dict[str, Kept] = {}
         self.old: dict[str, Kept] = {}
+        _alive.add(self)
 
     def get(self, token: str) -> Kept | None:
         """What is remembered of exactly this text, or None."""
@@ -50,5 +53,20 @@ class Memory(Generic[Kept]):
             self.old = {}
             self._weight = 0
 
+    def after_fork(self) -> None:
+        """In the child: whoever held the lock stayed with the parent."""
+        self._lock = Lock()
+
     def __len__(self) -> int:
         return len(self.young) + len(self.old)
+
+
+_alive: weakref.WeakSet[Memory[Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for memory in tuple(_alive):
+        memory.after_fork()
+
+
+getattr(os, "register_at_fork", dict)(after_in_child=_after_fork)  # not everywhere are there forks

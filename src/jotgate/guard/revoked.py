@@ -59,8 +59,8 @@ class Revoked:
         self._learn([entry for entry in page.entries if entry.kind in feed.KINDS])
         self.cursor = page.next
         if self._is_partial and not page.more:
-            self._is_partial = False
             self._known.drop_old()
+            self._is_partial = False
             self.stamp = object()
         return not page.more
 
