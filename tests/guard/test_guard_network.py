@@ -1,16 +1,22 @@
 """A guard and its issuer over the network: keys and news arrive, fail, grow old and come back."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import httpx2
 import pytest
 
 from jotgate.errors import KeysUnavailable, NewsStale, Revoked, UnknownKey
+from jotgate.guard.asgi import GuardMiddleware
+from jotgate.guard.gate import arriving
 from jotgate.guard.guard import Guard
+from jotgate.guard.request import Facts
 from jotgate.jose import jwk, jwks, new_key
 from tests.guard.conftest import Guards
-from tests.guard.standin import StandIn, issuing, wait_for
+from tests.guard.standin import StandIn, issuing, served, wait_for
 
 
 def let_the_cooldown_pass(guard: Guard) -> None:
@@ -53,6 +59,36 @@ def test_fifty_first_requests_cause_one_fetch(issuer: StandIn, guards: Guards) -
     with ThreadPoolExecutor(50) as pool:
         assert {who.sub for who in pool.map(guard.verify, [good] * 50)} == {"ada"}
 
+    assert issuer.keys_asked == 1
+
+
+async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def test_fifty_first_requests_of_a_served_application_cause_one_fetch(issuer: StandIn, guards: Guards) -> None:
+    issuer.keys_pause = 0.2
+    guard = guards(issuer.url)
+    bearer = {"Authorization": f"Bearer {issuer.token()}"}
+
+    with served(GuardMiddleware(hello, guard)) as url, ThreadPoolExecutor(50) as pool:
+        statuses = list(pool.map(lambda _: httpx2.get(url, headers=bearer).status_code, range(50)))
+
+    assert statuses == [200] * 50
+    assert issuer.keys_asked == 1
+
+
+@pytest.mark.anyio
+async def test_fifty_first_tasks_cause_one_fetch(issuer: StandIn, guards: Guards) -> None:
+    issuer.keys_pause = 0.2
+    guard = guards(issuer.url)
+    facts = Facts("GET", "https", lambda name: [f"Bearer {token}"] if name == "authorization" else [])
+    token = issuer.token()
+
+    found = await asyncio.gather(*(arriving(guard, facts) for _ in range(50)))
+
+    assert {who and who.sub for who in found} == {"ada"}
     assert issuer.keys_asked == 1
 
 
