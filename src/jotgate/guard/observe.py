@@ -14,6 +14,7 @@ nothing.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final, Literal
 
@@ -44,20 +45,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Observer:
     """A hook that cannot break what it looks at."""
 
-    __slots__ = ("_failed", "hook")
+    __slots__ = ("_complaints", "hook")
 
     def __init__(self, hook: Callable[[Event], object]) -> None:
         self.hook = hook
-        self._failed = False
+        self._complaints = ["observe: the hook failed; it is called all the same from now on, without a word"]
 
     def tell(self, kind: Kind, code: str, seconds: float) -> None:
         """Call the hook."""
         try:
             self.hook(Event(kind, code, seconds))
         except Exception:  # a counter that fails is no reason to refuse anybody
-            if not self._failed:
-                log.exception("observe: the hook failed, and is called all the same from now on, without a word")
-            self._failed = True
+            with suppress(IndexError):  # of several threads one gets it
+                log.exception(self._complaints.pop())
 
 
 def unheard(_kind: Kind, _code: str, _seconds: float) -> None:
