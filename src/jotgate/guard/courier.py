@@ -94,7 +94,7 @@ class Courier:
     def _found(self, *, now: float) -> Keys | NeedKeys:
         cache = self._keys.cache
         keys = self._given or cache.held(now=now)
-        news = self._feed is not None and not self._feed.first.done() and now - self._started_at < FIRST_NEWS_SECONDS
+        news = now - self._started_at < FIRST_NEWS_SECONDS and self._feed is not None and not self._feed.first.done()
         if keys is not None:
             return NeedKeys(keys=False, news=True, since=now) if news else keys
         pause = cache.wait(now=now)

@@ -51,6 +51,8 @@ def dumps(value: object) -> bytes:
 
 def freeze(value: Any) -> Any:
     """JSON that cannot be changed: objects become read-only mappings, arrays tuples."""
+    if type(value) is str:  # most are, and whoever floods a guard with headers should cost little
+        return value
     if isinstance(value, Mapping):
         return MappingProxyType({name: freeze(member) for name, member in value.items()})
     if isinstance(value, list | tuple):
