@@ -207,6 +207,21 @@ def test_what_is_no_page_is_malformed(data: bytes) -> None:
         parse_page(data)
 
 
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize(
+    "digest",
+    [GOOD[:-1] + "B", GOOD[:-1] + "=", GOOD[:-1] + '"', GOOD[:-1] + "\\", GOOD[:-2] + "==", "\u00e4" + GOOD[1:]],
+)
+def test_a_digest_among_others_is_looked_at_like_one_alone(digest: str, at: int) -> None:
+    entries = [["sid", GOOD, None, 1] for _ in range(3)]
+    assert len(parse_page(changed(entries=entries)).entries) == 3
+
+    entries[at][1] = digest
+
+    with pytest.raises(Malformed):
+        parse_page(changed(entries=entries))
+
+
 def test_a_kind_of_a_newer_issuer_comes_through() -> None:
     page = parse_page(changed(entries=[["client", GOOD, None, 1], ["sid", GOOD, None, 1]]))
 

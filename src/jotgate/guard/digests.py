@@ -119,9 +119,9 @@ def _records(bucket: bytes) -> list[bytes]:
 def _split(buckets: list[bytes]) -> None:
     """One bucket more: half of what lies in the next one to split moves there, and lies in both for a moment."""
     size = len(buckets)
-    split = size - (1 << size.bit_length() - 1)
-    parts: tuple[list[bytes], list[bytes]] = ([], [])
-    for record in _records(buckets[split]):
-        parts[_place(record, size + 1) == size].append(record)
-    buckets.append(b"".join(parts[1]))
-    buckets[split] = b"".join(parts[0])
+    deciding = size.bit_length() - 1  # the bit of a name that says which of the two
+    byte, bit = 3 - deciding // 8, 1 << deciding % 8
+    split = size - (1 << deciding)
+    records = _records(buckets[split])
+    buckets.append(b"".join([record for record in records if record[byte] & bit]))
+    buckets[split] = b"".join([record for record in records if not record[byte] & bit])
