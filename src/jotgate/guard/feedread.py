@@ -96,10 +96,8 @@ class FeedRead:
             self.first.set_running_or_notify_cancel()
 
     def _page(self) -> feed.Page | None:
-        cursor = self.revoked.cursor
-        question = "?wait=0" if cursor is None else f"?after={quote(cursor)}&wait={self._poll_seconds}"
         answer = self.line.get(
-            self._issuer.path.rstrip("/") + FEED_PATH + question,
+            self._target(self.revoked.cursor),
             headers=self._headers,
             seconds=self._poll_seconds + ANSWER_SECONDS,
             max_bytes=feed.MAX_PAGE_BYTES,
@@ -112,10 +110,16 @@ class FeedRead:
             raise Unavailable(f"the answer has status {answer.status}")
         return feed.parse_page(answer.body)
 
+    def _target(self, cursor: str | None) -> str:
+        question = "?wait=0" if cursor is None else f"?after={quote(cursor)}&wait={self._poll_seconds}"
+        return self._issuer.path.rstrip("/") + FEED_PATH + question
+
     def _learn(self, page: feed.Page, *, begun_at: float) -> float:
         asked_for_all = self.revoked.cursor is None
         self._failures = 0
         known_before = self.revoked.stamp
+        if page.more and page.entries:  # the issuer works on the next page while this one is learnt
+            self.line.ask_ahead(self._target(page.next), headers=self._headers)
         complete = self.revoked.take(page)
         if page.entries or self.revoked.stamp is not known_before:
             self._changed(any(entry.kind == "kid" for entry in page.entries))

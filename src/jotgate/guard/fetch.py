@@ -57,6 +57,16 @@ class Line:
         self._deadline = 0.0
         self._left = 0
         self._closed = False
+        self._ahead: str | None = None  # what was asked for already
+
+    def ask_ahead(self, target: str, *, headers: Mapping[str, str]) -> None:
+        """Send the GET that `get` will be called for next: the answer is on its way meanwhile. Never raises."""
+        try:
+            if self._connection is not None:
+                self._connection.request("GET", target, headers={**_HEADERS, **headers})
+                self._ahead = target
+        except (OSError, http.client.HTTPException, ValueError):
+            self.hang_up()  # `get` opens another connection, and has the reason
 
     def get(self, target: str, *, headers: Mapping[str, str], seconds: float, max_bytes: int) -> Fetched:
         """The answer to one GET. Raises `Unavailable`."""
@@ -91,12 +101,17 @@ class Line:
     def hang_up(self) -> None:
         """Close the connection."""
         connection, self._connection = self._connection, None
+        self._ahead = None
         if connection is not None:
             connection.close()
 
     def _exchange(self, target: str, headers: Mapping[str, str], max_bytes: int) -> Fetched:
+        if self._ahead not in {None, target}:
+            self.hang_up()
         connection = self._connection or self._open()
-        connection.request("GET", target, headers={**_HEADERS, **headers})
+        if self._ahead is None:
+            connection.request("GET", target, headers={**_HEADERS, **headers})
+        self._ahead = None
         with connection.getresponse() as answer:
             body = answer.read(max_bytes + 1)
         if len(body) > max_bytes:
