@@ -6,8 +6,13 @@ import time
 import pytest
 from starlette.types import Message
 
+from jotgate.core.feed import sessions_closed
+from jotgate.flows.feed import sequence
+from jotgate.server import feedpages
+from jotgate.server.feedpages import PAGES, FullPages
 from jotgate.server.gate import Edge
-from jotgate.wire.feed import digest, parse_page
+from jotgate.store import feed
+from jotgate.wire.feed import MAX_PAGE_ENTRIES, digest, parse_page
 from tests.server.issuing import ISSUER, House, issuing
 
 pytestmark = pytest.mark.anyio
@@ -124,6 +129,61 @@ async def test_a_feed_with_a_token_is_for_who_has_it(headers: dict[str, str], st
 
     assert (answer.status_code, answer.json().get("code")) == (status, code)
     assert FEED_TOKEN not in shown
+
+
+async def fill(house: House, entries: int) -> None:
+    names = [str(number) for number in range(entries)]
+    async with house.env.store.begin() as tx:
+        await feed.append(tx, sessions_closed(ISSUER, names, now=int(house.env.clock()), longest_ttl=900))
+    await sequence(house.env)
+
+
+async def test_a_full_page_is_made_once_for_all_who_ask_for_it(house: House) -> None:
+    await fill(house, MAX_PAGE_ENTRIES + 1)
+
+    first = await house.http.get("/revocations")
+    again = await house.http.get("/revocations", params={"after": "unknown"})
+    rest = await house.http.get("/revocations", params={"after": parse_page(first.content).next})
+
+    assert again.content == first.content
+    assert (parse_page(first.content).more, parse_page(rest.content).more) == (True, False)
+    assert len(parse_page(rest.content).entries) == 1
+    assert set(house.app._gate.feed_pages._pages) == {(house.env.feed.incarnation, None)}
+
+
+async def test_a_full_page_of_another_feed_is_not_served(house: House) -> None:
+    await fill(house, MAX_PAGE_ENTRIES + 1)
+    first = parse_page((await house.http.get("/revocations")).content)
+    async with house.env.store.begin() as tx:
+        await feed.reincarnate(tx, "another")
+    await sequence(house.env)
+
+    anew = parse_page((await house.http.get("/revocations", params={"after": first.next})).content)
+
+    assert first.reset
+    assert anew.reset
+    assert anew.next.startswith("another.")
+
+
+async def test_so_many_full_pages_are_kept_and_no_more() -> None:
+    pages = FullPages()
+
+    for number in range(PAGES + 3):
+        pages.put(("i", number), b"%d" % number)
+        pages.put(("i", number), b"another")
+
+    assert [pages.get(("i", number)) for number in (2, 3, PAGES + 2)] == [None, b"3", b"%d" % (PAGES + 2)]
+
+
+async def test_a_full_page_is_kept_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedpages, "KEPT_SECONDS", 0.01)
+    pages = FullPages()
+
+    pages.put(("i", None), b"page")
+    assert pages.get(("i", None)) == b"page"
+    await asyncio.sleep(0.2)
+
+    assert pages.get(("i", None)) is None
 
 
 async def test_without_revocation_there_is_no_feed() -> None:

@@ -6,14 +6,19 @@ of this feed, not beyond its head   what came after it, at once or when it comes
 none, of another feed, beyond       everything that still matters, with `reset`
 """
 
+import asyncio
+from typing import Final
+
 from jotgate.errors import Malformed, Unavailable
 from jotgate.flows.env import Env, FeedBell, sequence
 from jotgate.store import feed
-from jotgate.wire.feed import MAX_PAGE_ENTRIES, Cursor, Page, parse_cursor
+from jotgate.wire.feed import MAX_PAGE_ENTRIES, Cursor, Entry, Page, parse_cursor
 
-__all__ = ["MAX_WAIT", "page", "sequence"]
+__all__ = ["MAX_WAIT", "Place", "page", "place", "sequence"]
 
 MAX_WAIT = 25  # seconds
+_STRETCH: Final = 2000  # entries that are read at once: the loop has others to serve
+Place = tuple[str, int | None]  # in a feed: its incarnation, and the number read up to; None: the beginning
 
 
 async def page(env: Env, cursor: str | None, wait: float = 0, *, address: str = "") -> Page:
@@ -31,11 +36,30 @@ async def page(env: Env, cursor: str | None, wait: float = 0, *, address: str = 
         start = _start(env.feed, cursor)
     # Numbers beyond the bell's head may not be on the disk yet: a power cut would give them to other entries.
     incarnation, head = env.feed.incarnation, env.feed.head
-    rows = await feed.after(env.store.read(), start or 0, MAX_PAGE_ENTRIES + 1, int(env.clock()))
-    durable = [(number, entry) for number, entry in rows if number <= head]
+    durable = await _read(env, start or 0, up_to=head)
     shown, more = durable[:MAX_PAGE_ENTRIES], len(durable) > MAX_PAGE_ENTRIES
     reached = Cursor(incarnation, shown[-1][0] if more else head)
     return Page(reached.text, more, start is None, tuple(entry for _, entry in shown))
+
+
+def place(env: Env, cursor: str | None) -> Place:
+    """Where the page behind `cursor` begins, as far as this process knows the feed."""
+    return env.feed.incarnation, _start(env.feed, cursor)
+
+
+async def _read(env: Env, after: int, *, up_to: int) -> list[tuple[int, Entry]]:
+    """The numbered entries past `after`, and one more than a page holds at most."""
+    now = int(env.clock())
+    found: list[tuple[int, Entry]] = []
+    while len(found) <= MAX_PAGE_ENTRIES:
+        wanted = min(_STRETCH, MAX_PAGE_ENTRIES + 1 - len(found))
+        rows = await feed.after(env.store.read(), after, wanted, now)
+        found += [row for row in rows if row[0] <= up_to]
+        if len(rows) < wanted or rows[-1][0] >= up_to:
+            break
+        after = rows[-1][0]
+        await asyncio.sleep(0)
+    return found
 
 
 def _start(bell: FeedBell, text: str | None) -> int | None:

@@ -25,8 +25,15 @@ async def revocations(gate: Gate, request: Request) -> Reply:
     wait = query.get("wait", "0")
     if not _SECONDS.fullmatch(wait):
         raise Invalid("wait: a number of seconds", field="wait")
+    place = feed_flow.place(gate.env, query.get("after"))
+    kept = gate.feed_pages.get(place)
+    if kept is not None:
+        return private(kept)
     page = await _page(gate, request, after=query.get("after"), wait=float(wait))
-    return private(encode_page(page))
+    encoded = encode_page(page)
+    if page.more and place[0]:
+        gate.feed_pages.put(place, encoded)
+    return private(encoded)
 
 
 async def _page(gate: Gate, request: Request, *, after: str | None, wait: float) -> Page:

@@ -12,6 +12,7 @@ from jotgate.errors import JotgateError, Unavailable
 from jotgate.flows.env import Env
 from jotgate.guard.guard import Guard
 from jotgate.server.browser import Browser
+from jotgate.server.feedpages import FullPages
 from jotgate.server.meters import Meters
 from jotgate.server.reply import Reply
 from jotgate.server.request import Request
@@ -35,6 +36,7 @@ class Gate:
         self.browser = Browser(policy, edge.cors_origins)
         self.meters = Meters()
         self.openapi = openapi
+        self.feed_pages = FullPages()
         self.draining = False  # about to stop: not ready any more, nobody waits for news
         self._open: tuple[Env, Guard] | None = None
 
@@ -55,6 +57,7 @@ class Gate:
 
     def open(self, env: Env) -> None:
         """From now on requests can be served."""
+        self.feed_pages = FullPages()
         self._open = (env, Guard.local(env.issuer, keys=lambda: env.keyring.current.public))
         self.draining = False
         self.meters.ready.set(1)
