@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from jotgate.errors import UnknownKey
 from jotgate.guard import memory as memory_module
-from jotgate.guard.memory import Memory
+from jotgate.guard.memory import STRANGERS, Memory, Strangers
 
 
 def test_what_was_put_is_found() -> None:
@@ -98,3 +99,32 @@ def test_a_child_that_was_forked_while_somebody_wrote_can_write() -> None:
         memory.put("a", 1, weight=1)
 
     assert memory.get("a") == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "keys", "known"),
+    [("head.body.sign", 1, True), ("head.another.one", 1, True), ("head2.body.sign", 1, False), ("head.x.y", 2, False)],
+)
+def test_a_header_is_a_stranger_to_the_set_that_does_not_know_it(token: str, keys: int, *, known: bool) -> None:
+    sets = {1: object(), 2: object()}
+    strangers = Strangers()
+    strangers.note("head.body.sign", sets[1])
+
+    if known:
+        with pytest.raises(UnknownKey):
+            strangers.refuse(token, sets[keys])
+    else:
+        strangers.refuse(token, sets[keys])
+
+
+def test_strangers_of_another_set_and_too_many_of_them_are_forgotten() -> None:
+    one, other, strangers = object(), object(), Strangers()
+    strangers.note("first.body.sign", one)
+
+    strangers.note("second.body.sign", other)
+    strangers.refuse("first.body.sign", one)
+    for number in range(STRANGERS):
+        strangers.note(f"{number}.body.sign", other)
+
+    strangers.refuse("second.body.sign", other)
+    assert len(strangers._seen[1]) == 1

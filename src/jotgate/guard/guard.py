@@ -29,7 +29,7 @@ from jotgate.guard import options as told
 from jotgate.guard.courier import Courier, Errand, courier
 from jotgate.guard.judge import Ask, Judged, judge, text_of
 from jotgate.guard.known import Given, Known, Local, NeedKeys, Status
-from jotgate.guard.memory import Memory
+from jotgate.guard.memory import Memory, Strangers
 from jotgate.guard.options import Options
 from jotgate.guard.principal import Principal, Requirement
 from jotgate.guard.revoked import Revoked
@@ -181,6 +181,7 @@ class Guard:
         try:
             judged = self._judge(token, keys, kept, now=now)
         except UnknownKey:
+            self._strangers.note(token, keys)
             if self._courier is not None and self._courier.unknown_key(now=moment):
                 return NeedKeys(keys=True, since=moment)
             raise
@@ -317,6 +318,7 @@ class Guard:
         self._courier = known if isinstance(known, Courier) else None
         self._serves_stale = options.on_stale == "serve"
         self._memory: Memory[Remembered] = Memory(options.cache, size=_MEMORY_BYTES)
+        self._strangers = Strangers()
         self._ask = Ask(
             Expect(
                 options.issuer,
@@ -338,6 +340,7 @@ class Guard:
 
     def _judge(self, token: str, keys: Keys, kept: Remembered | None, *, now: float) -> Judged:
         if kept is None or kept[3].keys is not keys:
+            self._strangers.refuse(token, keys)
             return judge(token, keys, self._ask, now=int(now))
         if now >= kept[1]:
             raise Expired("it was remembered, and expired")

@@ -1,5 +1,7 @@
 """What is remembered of verified tokens: two generations of dictionaries, swapped when the younger one is full.
 
+And of those that cannot be verified: headers that name no key of the set, so that a flood of them is cheap to refuse.
+
 Rule: nothing moves on a hit, and every reading is one operation of a dictionary, so that readers need no lock, with the
 GIL or without. What is remembered is never taken on trust: the guard looks at expiry, keys and news on every hit.
 """
@@ -7,8 +9,11 @@ GIL or without. What is remembered is never taken on trust: the guard looks at e
 import os
 import weakref
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from jotgate.errors import UnknownKey
+
+STRANGERS: Final = 256  # of at most 1.4 kB each
 Kept = TypeVar("Kept")
 
 
@@ -59,6 +64,29 @@ class Memory(Generic[Kept]):
 
     def __len__(self) -> int:
         return len(self.young) + len(self.old)
+
+
+class Strangers:
+    """Header segments that name no key of a set, as many as fit. Another set may know them."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: tuple[object, set[str]] = (None, set())
+
+    def refuse(self, token: str, keys: object) -> None:
+        """Raises `UnknownKey` if the header of this token is known for it."""
+        of, segments = self._seen
+        if of is keys and token.partition(".")[0] in segments:
+            raise UnknownKey("no key of this name, again")
+
+    def note(self, token: str, keys: object) -> None:
+        """The header of this token names no key of this set."""
+        of, segments = self._seen
+        if of is not keys or len(segments) >= STRANGERS:
+            segments = set()
+            self._seen = (keys, segments)
+        segments.add(token.partition(".")[0])
 
 
 _alive: weakref.WeakSet[Memory[Any]] = weakref.WeakSet()

@@ -136,8 +136,8 @@ def parse_header(segment: bytes) -> Header:
     alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
     if not isinstance(alg, str):
         raise Malformed("alg must be a string")
-    for name in members.keys() & _KINDS.keys():
-        if not isinstance(members[name], _KINDS[name]):
+    for name, member in members.items():
+        if not isinstance(member, _KINDS.get(name, object)):
             raise Malformed(f"{name} is of the wrong kind")
     if not _NOT_UNDERSTOOD.isdisjoint(members):
         raise Malformed("the header asks for what is not understood here")

@@ -51,10 +51,11 @@ def dumps(value: object) -> bytes:
 
 def freeze(value: Any) -> Any:
     """JSON that cannot be changed: objects become read-only mappings, arrays tuples."""
-    if type(value) is str:  # most are, and whoever floods a guard with headers should cost little
-        return value
-    if isinstance(value, Mapping):
-        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+    if type(value) is dict or isinstance(value, Mapping):
+        # Most members are texts, and whoever floods a guard with headers should cost little.
+        return MappingProxyType(
+            {name: member if type(member) is str else freeze(member) for name, member in value.items()}
+        )
     if isinstance(value, list | tuple):
         return tuple(freeze(member) for member in value)
     return value
