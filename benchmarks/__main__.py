@@ -1,4 +1,4 @@
-"""`python -m benchmarks [tokens|http|guard ...] [--quick] [--json]`: measure, print one table, keep it as JSON."""
+"""`python -m benchmarks [tokens|guard|http|news ...] [--quick] [--json]`: measure, print one table, keep it as JSON."""
 
 import argparse
 import importlib
@@ -8,7 +8,12 @@ import traceback
 
 from benchmarks.report import Row, document, table, write
 
-PARTS = {"tokens": "benchmarks.tokens", "guard": "benchmarks.guard_cost", "http": "benchmarks.over_http"}
+PARTS = {
+    "tokens": "benchmarks.tokens",
+    "guard": "benchmarks.guard_cost",
+    "http": "benchmarks.over_http",
+    "news": "benchmarks.news",
+}
 
 
 def main() -> int:
