@@ -102,9 +102,7 @@ class AudienceMismatch(
     """`aud` does not name us."""
 
 
-class SubjectMismatch(
-    TokenError, code="subject_mismatch", description="The access token belongs to another subject"
-):
+class SubjectMismatch(TokenError, code="subject_mismatch", description="The access token belongs to another subject"):
     """A connection cannot be renewed with somebody else's token."""
 
 
