@@ -1,4 +1,4 @@
-"""`python -m benchmarks [tokens|guard|http|news ...] [--quick] [--json]`: measure, print one table, keep it as JSON."""
+"""`python -m benchmarks [PART ...] [--quick] [--json]`: measure, print a table, keep it as JSON."""
 
 import argparse
 import importlib
@@ -11,6 +11,7 @@ from benchmarks.report import Row, document, table, write
 PARTS = {
     "tokens": "benchmarks.tokens",
     "guard": "benchmarks.guard_cost",
+    "adapters": "benchmarks.adapters",
     "http": "benchmarks.over_http",
     "news": "benchmarks.news",
 }

@@ -1,0 +1,174 @@
+"""What each adapter adds to a request, beside what the framework's usual choice adds to it in the same application.
+
+Added is the CPU time of a guarded route less that of the open one. Applications are called in-process, as a server
+would call them. Our tokens are ES256, from 16 callers who come again; the peers' are HS256.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from io import BytesIO
+from itertools import cycle, islice
+from time import perf_counter, process_time
+from typing import Any
+
+from benchmarks.adapter_drf import drf
+from benchmarks.adapter_peers import OPEN, TOKENS, Built, fastapi, flask, path_of, starlette
+from benchmarks.material import AUDIENCE, ISSUER, make
+from benchmarks.measure import Batch, Sample, Timed, interleave_batches
+from benchmarks.report import Row, at_least
+from jotgate import Guard
+
+TIMES_LESS = 3
+Asked = tuple[str, str]  # path, token
+Message = MutableMapping[str, Any]
+
+ASGI: dict[str, Callable[[Guard], Built]] = {"FastAPI": fastapi, "Starlette": starlette}
+WSGI: dict[str, Callable[[Guard], Built]] = {"Flask": flask, "Django REST framework": drf}
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """All rows of this part."""
+    rounds = 40 if quick else 400
+    material = make("ES256")
+    public = {name: value for name, value in material.primitive.jwk.items() if name != "d"}
+    tokens = list(material.tokens[:TOKENS])
+    rows: list[Row] = []
+    with asyncio.Runner() as runner:
+        for task, build in (ASGI | WSGI).items():
+            guard = Guard(ISSUER, audience=AUDIENCE, jwks={"keys": [public]}, cookie=None)
+            try:
+                built = build(guard)
+                batches = _batches(built, tokens, runner if task in ASGI else None)
+                rows += _rows(task, built, interleave_batches(batches, rounds=rounds))
+            finally:
+                guard.close()
+    return rows
+
+
+def _batches(built: Built, ours: list[str], runner: asyncio.Runner | None) -> dict[str, Batch]:
+    whose = {OPEN: ours} | dict.fromkeys(built.ours, ours) | dict(built.tokens)
+    turns = range(len(whose))
+    asked = {
+        who: cycle([(path_of(who, turn), one) for one in tokens for turn in turns]) for who, tokens in whose.items()
+    }
+    if runner is None:
+        return {who: _by_wsgi(built.application, asked[who]) for who in whose}
+    return {who: _by_asgi(built.application, asked[who], runner) for who in whose}
+
+
+# --- driving them
+
+
+def _by_asgi(app: Any, asked: Iterator[Asked], runner: asyncio.Runner) -> Batch:
+    return lambda times: runner.run(_asgi_batch(app, islice(asked, times)))
+
+
+async def _asgi_batch(app: Callable[..., Awaitable[None]], asked: Iterable[Asked]) -> Timed:
+    scopes = [_scope(path, token) for path, token in asked]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    wall, cpu = perf_counter(), process_time()
+    for scope in scopes:
+        await app(scope, receive, send)
+    timed = Timed(process_time() - cpu, perf_counter() - wall)
+    _check(statuses, [200] * len(scopes))
+    return timed
+
+
+def _by_wsgi(app: Any, asked: Iterator[Asked]) -> Batch:
+    statuses: list[str] = []
+
+    def start_response(status: str, _headers: object, _failure: object = None) -> None:
+        statuses.append(status)
+
+    def run(times: int) -> Timed:
+        environs = [_environ(path, token) for path, token in islice(asked, times)]
+        statuses.clear()
+        wall, cpu = perf_counter(), process_time()
+        for environ in environs:
+            body = app(environ, start_response)
+            for _ in body:
+                pass
+            body.close()
+        timed = Timed(process_time() - cpu, perf_counter() - wall)
+        _check(statuses, ["200 OK"] * times)
+        return timed
+
+    return run
+
+
+def _check(statuses: list[Any], wanted: list[Any]) -> None:
+    if statuses != wanted:
+        raise RuntimeError(f"answered {set(statuses)}")
+
+
+def _scope(path: str, token: str) -> Message:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [
+            (b"host", b"api.example.com"),
+            (b"user-agent", b"benchmark/1"),
+            (b"accept", b"*/*"),
+            (b"authorization", b"Bearer " + token.encode()),
+        ],
+        "client": ("10.0.0.1", 50_000),
+        "server": ("127.0.0.1", 8000),
+    }
+
+
+def _environ(path: str, token: str) -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "10.0.0.1",
+        "HTTP_HOST": "api.example.com",
+        "HTTP_USER_AGENT": "benchmark/1",
+        "HTTP_ACCEPT": "*/*",
+        "HTTP_AUTHORIZATION": f"Bearer {token}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": BytesIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+# --- what is said of it
+
+
+def _rows(task: str, built: Built, samples: Mapping[str, Sample]) -> Iterator[Row]:
+    bare = samples[OPEN]
+    yield Row(task, OPEN, bare.cpu, bare.wall)
+    added = {who: Sample(one.cpu - bare.cpu, one.wall - bare.wall) for who, one in samples.items() if who != OPEN}
+    for who in built.ours:
+        yield Row(task, f"{who} adds", added[who].cpu, added[who].wall, note="ES256")
+    dearest = max(built.ours, key=lambda who: added[who].cpu)
+    for peer, note in built.notes.items():
+        goal = at_least(
+            f"at least {{limit:.0f}} times what {dearest} adds ({{value:.1f}})",
+            added[peer].cpu / added[dearest].cpu,
+            TIMES_LESS,
+        )
+        yield Row(task, f"{peer} adds", added[peer].cpu, added[peer].wall, note=note, goal=goal)
