@@ -12,6 +12,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.adapter_drf import drf
+from benchmarks.adapter_litestar import litestar
 from benchmarks.adapter_peers import OPEN, TOKENS, Built, fastapi, flask, path_of, starlette
 from benchmarks.material import AUDIENCE, ISSUER, make
 from benchmarks.measure import Batch, Sample, Timed, interleave_batches
@@ -22,7 +23,7 @@ TIMES_LESS = 3
 Asked = tuple[str, str]  # path, token
 Message = MutableMapping[str, Any]
 
-ASGI: dict[str, Callable[[Guard], Built]] = {"FastAPI": fastapi, "Starlette": starlette}
+ASGI: dict[str, Callable[[Guard], Built]] = {"FastAPI": fastapi, "Starlette": starlette, "Litestar": litestar}
 WSGI: dict[str, Callable[[Guard], Built]] = {"Flask": flask, "Django REST framework": drf}
 
 
