@@ -14,7 +14,7 @@ PARALLEL := -n 2 --dist worksteal
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
 
-demo: .venv/.demo ## the issuer, two guarded services and curl lines to paste; Ctrl-C ends it
+demo: .venv/.demo ## the issuer, three guarded services and curl lines to paste; Ctrl-C ends it
 	@exec $(BIN)/python -m examples.gym --end-with-parent
 
 test: .venv/.dev ## all tests; every branch of jose, core, flows and guard must be run by their own tests

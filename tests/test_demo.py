@@ -1,5 +1,6 @@
 """The demonstrations: what they print works when it is pasted, line after line, and nothing is left when they end."""
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS, END_SECONDS = 60, 20
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("JOTGATE_")}
 LAST_LINE = "# and by the other"
+PROCESSES = 5  # issuer, members, attendance; payments is gunicorn and its worker
 
 GYM = [sys.executable, "-m", "examples.gym"]
 ONE_PROCESS = [sys.executable, "-m", "jotgate", "serve", "--demo", "--port", "0", "--data-dir"]
@@ -86,9 +89,27 @@ def test_the_gym_leaves_nobody_behind(sign: signal.Signals) -> None:
         code = process.wait(END_SECONDS)
         _, alive = psutil.wait_procs(children, timeout=END_SECONDS)
 
-    assert len(children) == 3
+    assert len(children) == PROCESSES
     assert not alive
     assert code == (0 if sign != signal.SIGKILL else -signal.SIGKILL)
+
+
+def test_attendance_asks_members_in_the_name_of_its_caller() -> None:
+    with shown(GYM) as (_process, text), httpx2.Client() as client:
+        auth, attendance = (re.search(rf"^ +{name} +(\S+)$", text, re.MULTILINE) for name in ("issuer", "attendance"))
+        login = re.search(r'(\{"email": "bob@[^}]+\})', text)
+        assert auth
+        assert attendance
+        assert login
+        issued = client.post(f"{auth[1]}/auth/login", json=json.loads(login[1])).json()
+        as_bob = {"Authorization": f"Bearer {issued['access_token']}"}
+        seen = client.get(attendance[1], headers=as_bob)
+        unseen = [client.get(attendance[1]), client.get(attendance[1], headers={"Authorization": "Bearer no.to.ken"})]
+
+    assert (seen.status_code, [member["name"] for member in seen.json()]) == (200, ["Ada", "Bob"])
+    assert seen.json()[1] == {"name": "Bob", "since": 2024, "visits": ["2026-11-04"]}
+    assert [answer.status_code for answer in unseen] == [401, 401]
+    assert all(answer.headers["WWW-Authenticate"].startswith("Bearer") for answer in unseen)
 
 
 def test_a_second_gym_takes_other_ports() -> None:
@@ -146,5 +167,5 @@ def test_the_gym_ends_with_make() -> None:
         make.wait(END_SECONDS)
         _, alive = psutil.wait_procs(family, timeout=END_SECONDS)
 
-    assert len(family) == 4
+    assert len(family) == 1 + PROCESSES
     assert not alive

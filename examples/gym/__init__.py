@@ -1,1 +1,1 @@
-"""A gym with an issuer and two services: what `make demo` shows."""
+"""A gym with an issuer and three services: what `make demo` shows."""

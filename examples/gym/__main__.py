@@ -1,4 +1,4 @@
-"""The gym opens: issuer, members and payments in processes of their own, and curl lines to paste. Ctrl-C closes it.
+"""The gym opens: issuer and three services in processes of their own, and curl lines to paste. Ctrl-C closes it.
 
 Everything here is what an operator would do by hand: start `jotgate serve`, make roles and users with the command line,
 start services that know nothing of the issuer but its URL.
@@ -23,7 +23,7 @@ from jotgate.cli.demo.lines import PEOPLE, ROLES, Stage, text
 from jotgate.core.policy import policy_for
 
 ROOT = Path(__file__).parents[2]
-PORTS = {"issuer": 8000, "members": 8001, "payments": 8002}
+PORTS = {"issuer": 8000, "members": 8001, "payments": 8002, "attendance": 8003}
 START_SECONDS, END_SECONDS = 20, 8
 TRIES = 3
 PR_SET_PDEATHSIG = 1
@@ -68,12 +68,19 @@ def opened(house: "House", folder: Path) -> Stage:
     issuing = clean | {"JOTGATE_DATA_DIR": str(folder / "data"), "JOTGATE_PORT": urls["issuer"].rpartition(":")[2]}
     guarding = clean | {"JOTGATE_ISSUER": urls["issuer"]}
     house.start("issuer", ["jotgate", "serve"], issuing)
-    for name in ("members", "payments"):
-        port = urls[name].rpartition(":")[2]
-        house.start(name, ["uvicorn", f"examples.gym.{name}:app", "--port", port, "--log-level", "warning"], guarding)
-    house.wait_for(f"{urls['issuer']}/readyz", f"{urls['members']}/healthz", f"{urls['payments']}/healthz")
-    passwords = people(issuing)
-    return Stage(policy_for(urls["issuer"]), f"{urls['members']}/members", f"{urls['payments']}/payments", passwords)
+    services = {name: f"{urls[name]}/{name}" for name in ("members", "payments", "attendance")}
+    for name in services:
+        house.start(name, served(name, urls[name]), guarding | {"MEMBERS_URL": services["members"]})
+    house.wait_for(f"{urls['issuer']}/readyz", *(f"{urls[name]}/healthz" for name in services))
+    return Stage(policy_for(urls["issuer"]), passwords=people(issuing), **services)
+
+
+def served(name: str, url: str) -> list[str]:
+    """Flask is WSGI, the others are ASGI."""
+    where, app = url.removeprefix("http://"), f"examples.gym.{name}:app"
+    if name == "payments":
+        return ["gunicorn", app, "--bind", where, "--threads", "4", "--no-control-socket", "--log-level", "warning"]
+    return ["uvicorn", app, "--port", where.rpartition(":")[2], "--log-level", "warning"]
 
 
 def people(environ: Mapping[str, str]) -> dict[str, str]:
@@ -94,6 +101,7 @@ def jotgate(environ: Mapping[str, str], *arguments: str, given: str = "") -> Non
 
 def greeting(stage: Stage) -> str:
     rows = [("issuer", stage.policy.issuer), ("members", stage.members), ("payments", stage.payments)]
+    rows += [("attendance", stage.attendance)]
     rows += [(email, f"{PEOPLE[email][1]}, password {password}") for email, password in stage.passwords.items()]
     width = max(len(name) for name, _ in rows)
     lines = "\n".join(f"  {name.ljust(width)}  {what}" for name, what in rows)

@@ -21,6 +21,7 @@ class Stage:
     members: str
     payments: str
     passwords: dict[str, str] = field(repr=False)
+    attendance: str = ""  # a service that calls another one; only the gym has it
 
     @property
     def auth(self) -> str:
@@ -55,6 +56,7 @@ def lines(stage: Stage) -> tuple[Line, ...]:
         *_log_in(stage, "BOB", MEMBER),
         Line("a member may list the members", _get(stage.members, "BOB"), 200),
         Line("but not see the payments", _get(stage.payments, "BOB"), 403),
+        *_attendance(stage),
         Line("without a token: nobody", f"{_CURL} {stage.payments}", 401),
         Line(
             "with a tampered token: nobody",
@@ -87,6 +89,15 @@ def _log_in(stage: Stage, name: str, email: str) -> tuple[Line, ...]:
     )
 
 
+def _attendance(stage: Stage) -> tuple[Line, ...]:
+    if not stage.attendance:
+        return ()
+    return (
+        Line("attendance asks the members service in the member's own name", _get(stage.attendance, "BOB"), 200),
+        Line("and nobody without a token", f"{_CURL} {stage.attendance}", 401),
+    )
+
+
 def _rotation(stage: Stage) -> tuple[Line, ...]:
     return (
         _pick("the refresh token", "FIRST", answer="ADA_LOGIN", member=stage.token_names[1]),
@@ -111,6 +122,7 @@ def _logout(stage: Stage) -> tuple[Line, ...]:
             f"sleep 1; {_get(stage.members, 'ADA')}",
             401,
         ),
+        *([Line("and by the next one", _get(stage.attendance, "ADA"), 401)] if stage.attendance else ()),
         Line("and by the other", _get(stage.payments, "ADA"), 401),
     )
 
