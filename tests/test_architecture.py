@@ -37,7 +37,7 @@ FLOORS = {
     "client": _VERIFYING,
     "testing": _VERIFYING | {"guard"},
     "server": _ISSUING - {"server"},
-    "setting_table": {"core"},
+    "setting_table": {"core", "wire"},
     "settings": {"setting_table", "core", "errors"},
     "datadir": {"errors"},
     "assemble": _ISSUING | {"settings", "datadir"},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from jotgate.core.policy import ALGORITHMS, DAY, EXTRA_CLAIMS, IDENTIFIERS, PROFILES
+from jotgate.wire.loopback import is_loopback
 
 Raw = str | int | float | bool | list[object]
 Reader = Callable[[Raw], object]
@@ -125,10 +126,7 @@ def _list(read: Reader, *, at_least: int = 0) -> Reader:
 
 def loopback(host: str) -> bool:
     """Whether `host` (a name or an address) can only be this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(host.strip("[]"))
 
 
 def _issuer(raw: Raw) -> str:

@@ -13,7 +13,6 @@ Everything that goes wrong is `Unavailable` with the reason as its detail.
 
 import http.client
 import io
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -36,16 +35,6 @@ class Fetched:
 
     status: int
     body: bytes
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether plain http may be spoken to this host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 class Line:

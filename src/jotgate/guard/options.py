@@ -31,13 +31,13 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from jotgate.errors import KeyRefused, SettingsError
-from jotgate.guard.fetch import is_loopback
 from jotgate.guard.known import SharedSecret
 from jotgate.guard.observe import Event
 from jotgate.jose import jwk, jwks
 from jotgate.jose.algs import ALGS
 from jotgate.jose.claims import MAX_LEEWAY
 from jotgate.jose.jwks import KeySet
+from jotgate.wire.loopback import is_loopback
 
 _PUBLIC: Final = tuple(name for name, row in ALGS.items() if row.kty != "oct")
 _COOKIE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
