@@ -299,3 +299,65 @@ def test_a_closed_line_opens_no_connection() -> None:
 
         with pytest.raises(Unavailable):
             line.get("/", headers={}, seconds=5, max_bytes=10)
+
+
+def test_what_is_asked_ahead_is_asked_once() -> None:
+    asked: list[bytes] = []
+    ahead = Event()
+
+    def serve(connection: socket.socket) -> None:
+        for _ in range(3):
+            asked.append(connection.recv(65536).split(b" ")[1])
+            connection.sendall(OK)
+            if len(asked) == 2:
+                ahead.set()
+
+    with listening(serve) as url:
+        line = Line(urlsplit(url))
+        line.ask_ahead("/early", headers={})  # there is no connection yet: nothing happens
+        line.get("/1", headers={}, seconds=5, max_bytes=10)
+        line.ask_ahead("/2", headers={})
+        assert ahead.wait(10)
+        for target in ("/2", "/3"):
+            assert line.get(target, headers={}, seconds=5, max_bytes=10) == Fetched(200, b"hi")
+        line.close()
+
+    assert asked == [b"/1", b"/2", b"/3"]
+
+
+def test_the_answer_to_another_question_is_nobodys() -> None:
+    def serve(connection: socket.socket) -> None:
+        for _ in range(2):
+            once(OK)(connection)
+
+    with listening(serve) as url:
+        line = Line(urlsplit(url))
+        line.get("/1", headers={}, seconds=5, max_bytes=10)
+        line.ask_ahead("/2", headers={})
+
+        assert line.get("/3", headers={}, seconds=5, max_bytes=10) == Fetched(200, b"hi")
+        line.close()
+
+
+def test_what_was_asked_ahead_of_a_server_that_is_gone_is_asked_anew() -> None:
+    with listening(once(OK)) as url:
+        line = Line(urlsplit(url))
+        line.get("/1", headers={}, seconds=5, max_bytes=10)
+        line.ask_ahead("/2", headers={})
+
+        assert line.get("/2", headers={}, seconds=5, max_bytes=10) == Fetched(200, b"hi")
+        line.close()
+
+
+def test_asking_ahead_on_a_broken_line_is_no_matter() -> None:
+    with listening(once(OK)) as url:
+        line = Line(urlsplit(url))
+        line.get("/1", headers={}, seconds=5, max_bytes=10)
+        held = line._connection
+        assert held is not None
+        held.sock.close()
+
+        line.ask_ahead("/2", headers={})
+
+        assert line.get("/2", headers={}, seconds=5, max_bytes=10) == Fetched(200, b"hi")
+        line.close()
