@@ -10,10 +10,10 @@
     opt={"auth_optional": True}                 none, and `request.user` is None then; but a bad one is refused
     opt={"exclude_from_auth": True}, `exclude`  nothing, and there is no `request.user`; a requirement wins over it
 
-`exclude` names routes as they are declared, `/items/{id}`, for Litestar rewrites the paths of requests. Requirements
-are checked ahead of Litestar's response cache, which knows no guards. Refusals are answered by `wire.challenge`, also
-where `principal.require` raises them in a handler, unless the application has an exception handler of its own for them.
-WebSockets and streams are watched as `jotgate.guard.asgi` does.
+`exclude` names routes as they are declared, `/items/{id}`, for Litestar rewrites the paths of requests; it opens no
+mounts, `opt` does. Requirements are checked ahead of Litestar's response cache, which knows no guards. Refusals are
+answered by `wire.challenge`, also where `principal.require` raises them in a handler, unless the application has an
+exception handler of its own for them. WebSockets and streams are watched as `jotgate.guard.asgi` does.
 """
 
 from collections.abc import Iterable
@@ -93,9 +93,8 @@ class Plugin(InitPlugin, ReceiveRoutePlugin):
 
     def is_open(self, handler: BaseRouteHandler, path: str) -> bool:
         """Whether no token is looked at."""
-        if getattr(handler, "is_mount", False):
-            path = f"{path.rstrip('/')}/"
-        return bool(handler.opt.get(_EXCLUDED) or self._leaves_open(path)) and not self.demanded(handler)
+        named = not getattr(handler, "is_mount", False) and self._leaves_open(path)  # what a mount is given is no path
+        return bool(named or handler.opt.get(_EXCLUDED)) and not self.demanded(handler)
 
     def is_optional(self, handler: BaseRouteHandler) -> bool:
         """Whether callers may be nobody."""
@@ -120,6 +119,10 @@ class Required:
         scope: Scope = connection.scope  # type: ignore[assignment]
         if scope.get(_ADMITTED) is not self.guard:
             raise TokenMissing("the guard's plug-in is not part of the application")
+
+    def __deepcopy__(self, _memo: object) -> "Required":
+        """Litestar copies the handlers of controllers: the guard stays the same one."""
+        return self
 
 
 class Middleware(GuardMiddleware):
@@ -188,10 +191,11 @@ class Middleware(GuardMiddleware):
 
         try:
             await self._route(scope, receive, told if scope["type"] == "websocket" else send)
-        except LitestarException as problem:
-            if isinstance(problem.__cause__, Ended):  # wrapped, for the response has begun
-                raise problem.__cause__ from None
-            raise
+        except LitestarException:  # what is raised when the response has begun is wrapped in one
+            streamed = connection_of(scope, self._guard)
+            if streamed is None or streamed.over is None:
+                raise
+            raise Ended(streamed.over) from None
         if _RAISED in scope:
             raise scope[_RAISED]
 
