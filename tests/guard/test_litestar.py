@@ -203,6 +203,18 @@ async def test_a_refusal_in_a_handler_is_answered_the_same_way(opt: dict[str, An
     assert_refused(await asked("/", needs, headers=bearer()), RoleMissing())
 
 
+@pytest.mark.parametrize("opt", [{}, OPEN, OPTIONAL])
+async def test_a_refusal_in_another_middleware_is_answered_the_same_way(opt: dict[str, Any]) -> None:
+    def strict(app: Any) -> Any:
+        async def refusing(_scope: Any, _receive: Any, _send: Any) -> None:
+            raise RoleMissing
+
+        return refusing
+
+    headers = {} if opt == OPTIONAL else bearer()
+    assert_refused(await asked("/", get("/", opt=opt)(found.fn), headers=headers, middleware=[strict]), RoleMissing())
+
+
 @pytest.mark.parametrize("kind", [Forbidden, JotgateError])
 async def test_handlers_of_the_application_win(kind: type[JotgateError]) -> None:
     def mine(_request: Asked, error: Exception) -> Response[str]:
@@ -215,6 +227,7 @@ async def test_handlers_of_the_application_win(kind: type[JotgateError]) -> None
 
 
 async def test_the_keys_are_waited_for(issuer: StandIn, guards: Guards) -> None:
+    issuer.keys_pause = 0.1
     guard = guards(issuer.url)
     app = Litestar([get("/")(found.fn)], plugins=[guard.litestar()])
 
