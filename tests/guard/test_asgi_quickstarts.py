@@ -11,7 +11,7 @@ from tests.guard.standin import StandIn
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("framework", ["fastapi", "starlette", "asgi"])
+@pytest.mark.parametrize("framework", ["fastapi", "starlette", "litestar", "asgi"])
 def test_a_quickstart_lets_in_whom_it_should(tmp_path: Path, issuer: StandIn, framework: str) -> None:
     command = ("uvicorn", "--port=0", f"examples.quickstart.{framework}_app:app")
     good = {"Authorization": f"Bearer {issuer.token()}"}

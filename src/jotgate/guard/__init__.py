@@ -6,5 +6,5 @@ memory.py      a token seen before                  known.py       what is known
 courier.py     keeps it fresh, with                 keyfetch.py, keycache.py, feedread.py, revoked.py,
 digests.py, fetch.py                               observe.py     whoever counts is told
 request.py     a request's one credential           gate.py        the verdict on a request
-asgi.py, starlette.py, fastapi.py, wsgi.py, flask.py, quart.py, django.py, drf.py: adapters
+adapters: asgi.py, starlette.py, fastapi.py, litestar.py, wsgi.py, flask.py, quart.py, django.py, drf.py
 """
