@@ -37,7 +37,7 @@ format: .venv/.dev ## what ruff can put right by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.bench ## what the figures in the README come from
+bench: .venv/.dev ## what the figures in the README come from
 	$(BIN)/python -m benchmarks
 
 clean: ## everything that was made here
@@ -54,7 +54,3 @@ $(BIN)/python:
 .venv/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ .venv/.demo
-
-.venv/.bench: pyproject.toml | $(BIN)/python
-	$(PIP) --editable '.[bench]'
-	@touch $@ .venv/.dev .venv/.demo
