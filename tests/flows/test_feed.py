@@ -7,7 +7,7 @@ import pytest
 from jotgate.core.feed import sessions_closed
 from jotgate.errors import Unavailable
 from jotgate.flows import logout
-from jotgate.flows.feed import page, sequence
+from jotgate.flows.feed import is_far_behind, page, place, sequence
 from jotgate.store import feed
 from jotgate.wire.feed import MAX_PAGE_ENTRIES, Page, digest
 from tests.flows.world import ISSUER, START, World, open_world
@@ -179,3 +179,16 @@ async def test_a_reader_is_answered_when_the_process_is_about_to_end(world: Worl
     world.env.feed.close()
 
     assert (await asyncio.wait_for(reader, 5)).entries == ()
+
+
+@pytest.mark.parametrize(("entries", "far"), [(0, False), (MAX_PAGE_ENTRIES, False), (MAX_PAGE_ENTRIES + 1, True)])
+async def test_a_page_may_be_full_where_there_is_more_than_one_holds(world: World, entries: int, *, far: bool) -> None:
+    await tell(world, *(str(number) for number in range(entries)))
+    end = (await page(world.env, None)).next if entries <= MAX_PAGE_ENTRIES else f"{world.env.feed.incarnation}.5000"
+
+    beginning, reached = place(world.env, "unknown"), place(world.env, end)
+
+    assert beginning == (world.env.feed.incarnation, None)
+    assert reached == (world.env.feed.incarnation, min(entries, 5000) if far else entries)
+    assert is_far_behind(world.env, beginning) is far
+    assert not is_far_behind(world.env, reached)

@@ -7,6 +7,7 @@ import pytest
 from starlette.types import Message
 
 from jotgate.core.feed import sessions_closed
+from jotgate.errors import Unavailable
 from jotgate.flows.feed import sequence
 from jotgate.server import feedpages
 from jotgate.server.feedpages import PAGES, FullPages
@@ -165,25 +166,80 @@ async def test_a_full_page_of_another_feed_is_not_served(house: House) -> None:
     assert anew.next.startswith("another.")
 
 
+class Maker:
+    """Makes pages, slowly enough for others to ask meanwhile."""
+
+    def __init__(self, *, full: bool = True) -> None:
+        self.made = 0
+        self._full = full
+
+    async def __call__(self) -> tuple[bytes, bool]:
+        self.made += 1
+        number = self.made
+        await asyncio.sleep(0.01)
+        return b"%d" % number, self._full
+
+
+async def test_who_asks_while_a_page_is_made_waits_for_it() -> None:
+    pages, make = FullPages(), Maker()
+
+    found = await asyncio.gather(*(pages.get(("i", None), make) for _ in range(20)))
+
+    assert set(found) == {b"1"}
+    assert await pages.get(("i", None), make) == b"1"
+    assert await pages.get(("j", None), make) == b"2"
+
+
+async def test_who_goes_away_leaves_the_page_to_the_others() -> None:
+    pages, make = FullPages(), Maker()
+    first, second = (asyncio.create_task(pages.get(("i", None), make)) for _ in range(2))
+    await asyncio.sleep(0)
+
+    first.cancel()
+
+    assert await second == b"1"
+    assert make.made == 1
+
+
+async def test_a_page_that_is_not_full_is_not_kept() -> None:
+    pages, make = FullPages(), Maker(full=False)
+
+    assert [await pages.get(("i", None), make) for _ in range(2)] == [b"1", b"2"]
+
+
+async def test_a_page_that_cannot_be_made_is_tried_again() -> None:
+    pages, make = FullPages(), Maker()
+
+    async def fail() -> tuple[bytes, bool]:
+        await asyncio.sleep(0)
+        raise Unavailable("the database is away")
+
+    with pytest.raises(Unavailable):
+        await pages.get(("i", None), fail)
+    assert await pages.get(("i", None), make) == b"1"
+
+
 async def test_so_many_full_pages_are_kept_and_no_more() -> None:
-    pages = FullPages()
+    pages, make = FullPages(), Maker()
 
     for number in range(PAGES + 3):
-        pages.put(("i", number), b"%d" % number)
-        pages.put(("i", number), b"another")
+        await pages.get(("i", number), make)
+    for number in (3, PAGES + 2):
+        await pages.get(("i", number), make)
+    assert make.made == PAGES + 3
+    await pages.get(("i", 2), make)
 
-    assert [pages.get(("i", number)) for number in (2, 3, PAGES + 2)] == [None, b"3", b"%d" % (PAGES + 2)]
+    assert make.made == PAGES + 4
 
 
 async def test_a_full_page_is_kept_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feedpages, "KEPT_SECONDS", 0.01)
-    pages = FullPages()
+    monkeypatch.setattr(feedpages, "KEPT_SECONDS", 0.05)
+    pages, make = FullPages(), Maker()
 
-    pages.put(("i", None), b"page")
-    assert pages.get(("i", None)) == b"page"
-    await asyncio.sleep(0.2)
+    assert [await pages.get(("i", None), make) for _ in range(2)] == [b"1", b"1"]
+    await asyncio.sleep(0.3)
 
-    assert pages.get(("i", None)) is None
+    assert await pages.get(("i", None), make) == b"2"
 
 
 async def test_without_revocation_there_is_no_feed() -> None:

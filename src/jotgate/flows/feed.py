@@ -14,7 +14,7 @@ from jotgate.flows.env import Env, FeedBell, sequence
 from jotgate.store import feed
 from jotgate.wire.feed import MAX_PAGE_ENTRIES, Cursor, Entry, Page, parse_cursor
 
-__all__ = ["MAX_WAIT", "Place", "page", "place", "sequence"]
+__all__ = ["MAX_WAIT", "Place", "is_far_behind", "page", "place", "sequence"]
 
 MAX_WAIT = 25  # seconds
 _STRETCH: Final = 2000  # entries that are read at once: the loop has others to serve
@@ -45,6 +45,11 @@ async def page(env: Env, cursor: str | None, wait: float = 0, *, address: str = 
 def place(env: Env, cursor: str | None) -> Place:
     """Where the page behind `cursor` begins, as far as this process knows the feed."""
     return env.feed.incarnation, _start(env.feed, cursor)
+
+
+def is_far_behind(env: Env, place: Place) -> bool:
+    """Whether there may be more after this place than a page holds."""
+    return env.feed.head - (place[1] or 0) > MAX_PAGE_ENTRIES
 
 
 async def _read(env: Env, after: int, *, up_to: int) -> list[tuple[int, Entry]]:

@@ -25,15 +25,18 @@ async def revocations(gate: Gate, request: Request) -> Reply:
     wait = query.get("wait", "0")
     if not _SECONDS.fullmatch(wait):
         raise Invalid("wait: a number of seconds", field="wait")
-    place = feed_flow.place(gate.env, query.get("after"))
-    kept = gate.feed_pages.get(place)
-    if kept is not None:
-        return private(kept)
-    page = await _page(gate, request, after=query.get("after"), wait=float(wait))
-    encoded = encode_page(page)
-    if page.more and place[0]:
-        gate.feed_pages.put(place, encoded)
-    return private(encoded)
+    after = query.get("after")
+    place = feed_flow.place(gate.env, after)
+    if feed_flow.is_far_behind(gate.env, place):
+        return private(await gate.feed_pages.get(place, lambda: _full_page(gate, after)))
+    return private(encode_page(await _page(gate, request, after=after, wait=float(wait))))
+
+
+async def _full_page(gate: Gate, after: str | None) -> tuple[bytes, bool]:
+    """Encoded, and whether it is full after all."""
+    page = await feed_flow.page(gate.env, after)
+    await asyncio.sleep(0)  # others first
+    return encode_page(page), page.more
 
 
 async def _page(gate: Gate, request: Request, *, after: str | None, wait: float) -> Page:
