@@ -34,6 +34,9 @@ URLS = (
     path("anybody", optional(who)),
     path("open", untouched),
     path("cached", cache_page(60)(require(scope="members:read")(who))),
+    path("cached-bare", cache_page(60)(who)),
+    path("cached-inside", require(scope="members:read")(cache_page(60)(who))),
+    path("cached-optional", optional(cache_page(60)(who))),
 )
 
 
@@ -139,6 +142,28 @@ def test_a_cached_page_is_for_its_own_caller(ask: Ask) -> None:
         assert said(ask("/who", bearer(sub="bob"))) == (200, {"sub": "bob"})
         assert said(ask("/who", {"Cookie": f"at={token(sub='eve')}"})) == (200, {"sub": "eve"})
         assert said(ask("/who")) == (401, "token_missing")
+
+
+@pytest.mark.parametrize(
+    ("place", "nobody"),
+    [
+        ("/cached-bare", (401, "token_missing")),
+        ("/cached-inside", (401, "token_missing")),
+        ("/cached-optional", (200, {"sub": None})),
+    ],
+)
+def test_a_cache_inside_of_the_guard_keeps_no_callers_page(ask: Ask, place: str, nobody: tuple[int, Any]) -> None:
+    for sub in ("ada", "bob"):
+        assert said(ask(place, {"Cookie": f"at={token(sub=sub)}"})) == (200, {"sub": sub})
+    assert said(ask(place)) == nobody
+
+
+def test_a_sites_cache_inside_of_the_guard_keeps_no_callers_page(ask: Ask) -> None:
+    with override_settings(MIDDLEWARE=[GUARD, *CACHES]):
+        for sub in ("ada", "bob"):
+            assert said(ask("/who", {"Cookie": f"at={token(sub=sub)}"})) == (200, {"sub": sub})
+        assert said(ask("/who")) == (401, "token_missing")
+        assert said(ask("/anybody")) == (200, {"sub": None})
 
 
 def test_a_cached_view_is_for_whom_it_was_allowed(ask: Ask) -> None:

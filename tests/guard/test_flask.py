@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -320,6 +321,16 @@ def test_what_the_application_adds_to_answers_is_added_to_refusals() -> None:
     assert client.get("/me").headers["Access-Control-Allow-Origin"] == "https://app.example.com"
 
 
+def timed(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Any decorator of the application's own."""
+
+    @wraps(view)
+    def entered() -> Any:
+        raise AssertionError
+
+    return entered
+
+
 def test_a_decorator_above_its_route_is_found_out() -> None:
     app = Flask(__name__)
     GUARD.flask(app)
@@ -330,9 +341,16 @@ def test_a_decorator_above_its_route_is_found_out() -> None:
     def secret() -> str:
         raise AssertionError
 
+    @GUARD.required()
+    @timed
+    @app.get("/hidden")
+    def hidden() -> str:
+        raise AssertionError
+
     client = app.test_client()
     assert client.get("/me", headers=bearer()).text == "ada"
     assert client.get("/secret").status_code == 500
+    assert client.get("/hidden").status_code == 500
     assert client.get("/nowhere").status_code == 404
     app.testing = True
     with pytest.raises(Misuse, match=r"secret: @guard\.required stands above the route"):

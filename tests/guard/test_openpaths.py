@@ -8,7 +8,7 @@ EXCLUDED = ["/healthz", "/public/*"]
 
 
 @pytest.mark.parametrize(
-    "path", ["/healthz", "/public/", "/public/a", "/public/a/b.css", "/public/a..b", "/public/.well"]
+    "path", ["/healthz", "/public/", "/public/a", "/public/a/b.css", "/public/a..b", "/public/a b.pdf", "/public/.well"]
 )
 def test_what_is_named_is_open(path: str) -> None:
     assert open_paths(EXCLUDED)(path)
@@ -26,6 +26,10 @@ def test_what_is_named_is_open(path: str) -> None:
             "/public/..;/x",
             "/public/%2e%2e/x",
             "/public/\\x",
+            "/public/.\t./x",
+            "/public/..\n",
+            "/public/..\x00/x",
+            "/public/.. /x",
         ),
     ],
 )

@@ -132,10 +132,13 @@ def handshake(token: str, *offered: str) -> dict[str, Any]:
 
 
 async def heard(client: Peer, text: str | bytes) -> str:
-    before = len(client.sent)
+    def answers() -> list[str]:
+        return [str(message["text"]) for message in client.sent if message["type"] == "websocket.send"]
+
+    before = len(answers())
     client.say("websocket.receive", **{"text" if isinstance(text, str) else "bytes": text})
-    await client.until(lambda: len(client.sent) > before)
-    return str(client.sent[-1]["text"])
+    await client.until(lambda: len(answers()) > before)
+    return answers()[-1]
 
 
 async def test_it_is_closed_when_its_session_is_and_its_view_is_cancelled() -> None:

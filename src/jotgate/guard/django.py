@@ -19,7 +19,7 @@ cannot be forged by another site's page, so Django's CSRF check is not asked bes
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any, Literal, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -169,8 +169,18 @@ def _sent(headers: Iterable[tuple[bytes, bytes]], wanted: str) -> Sequence[str]:
 
 def _let_in(request: Any, principal: Principal | None, guard: Guard) -> None:
     request.principal = principal
+    if principal is not None:
+        kind: Any = type(request)
+        request.__class__ = _kept_from_caches(kind)
     if principal is not None and (guard.options.cookie is None or _is_in_header(request, guard)):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001  # the switch of Django's that leaves its cookies alone
+
+
+@cache
+def _kept_from_caches(kind: type[Any]) -> type[Any]:
+    """Such a request, whose page Django's caches do not keep: inside of us they would before it says `Vary`."""
+    never = property(lambda _request: False, lambda _request, _is_wanted: None)
+    return type(kind.__name__, (kind,), {"_cache_update_cache": never})
 
 
 def _is_in_header(request: Any, guard: Guard) -> bool:

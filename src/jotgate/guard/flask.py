@@ -110,7 +110,10 @@ def required(guard: Guard, requirement: Requirement | None, *, optional: bool) -
             settle(here, await awaited(here.begin(guard), guard.arrivals))
             return await view(*args, **named)
 
-        _bare.add(view)
+        bare: Any = view
+        while bare is not None:  # with what other decorators stand in between
+            _bare.add(bare)
+            bare = getattr(bare, "__wrapped__", None)
         return cast("View", entered_async if iscoroutinefunction(view) else entered)
 
     return decorate

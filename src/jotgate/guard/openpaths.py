@@ -1,13 +1,13 @@
 """The paths that a guard leaves open: what `exclude` names.
 
 `/healthz` is this path and no other, `/public/*` all below `/public/`, but nothing there that somebody behind us could
-read as another path: with `..`, `//`, a backslash, or what is still percent-encoded.
+read as another path: with `..`, `//`, a backslash, a control character, or what is still percent-encoded.
 """
 
 import re
 from collections.abc import Callable, Iterable
 
-_devious = re.compile(r"//|[\\%]|/\.\.?(?:[;/]|\Z)").search
+_devious = re.compile(r"//|[\\%\x00-\x1f\x7f]|/\.\.?(?:[; /]|\Z)").search
 
 
 def open_paths(exclude: str | Iterable[str]) -> Callable[[str], bool]:
