@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.adapter_drf import drf
 from benchmarks.adapter_litestar import litestar
 from benchmarks.adapter_peers import OPEN, TOKENS, Built, fastapi, flask, path_of, starlette
+from benchmarks.guard_cost import http_scope
 from benchmarks.material import AUDIENCE, ISSUER, make
 from benchmarks.measure import Batch, Sample, Timed
 from benchmarks.report import Row, at_least
@@ -94,7 +95,7 @@ def _by_asgi(app: Any, asked: Iterator[Asked], runner: asyncio.Runner) -> Batch:
 
 
 async def _asgi_batch(app: Callable[..., Awaitable[None]], asked: Iterable[Asked]) -> Timed:
-    scopes = [_scope(path, token) for path, token in asked]
+    scopes = [http_scope(path, token) for path, token in asked]
     statuses: list[int] = []
 
     async def receive() -> Message:
@@ -137,28 +138,6 @@ def _by_wsgi(app: Any, asked: Iterator[Asked]) -> Batch:
 def _check(statuses: list[Any], wanted: list[Any]) -> None:
     if statuses != wanted:
         raise RuntimeError(f"answered {set(statuses)}")
-
-
-def _scope(path: str, token: str) -> Message:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [
-            (b"host", b"api.example.com"),
-            (b"user-agent", b"benchmark/1"),
-            (b"accept", b"*/*"),
-            (b"authorization", b"Bearer " + token.encode()),
-        ],
-        "client": ("10.0.0.1", 50_000),
-        "server": ("127.0.0.1", 8000),
-    }
 
 
 def _environ(path: str, token: str) -> dict[str, Any]:

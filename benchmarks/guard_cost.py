@@ -103,7 +103,7 @@ async def _compare(apps: Sequence[App], tokens: Sequence[str], *, rounds: int) -
 
 
 async def _batch(app: App, path: str, tokens: Sequence[str]) -> Timed:
-    scopes = [_scope(path, tokens[at % len(tokens)]) for at in range(BATCH)]
+    scopes = [http_scope(path, tokens[at % len(tokens)]) for at in range(BATCH)]
     statuses: list[int] = []
 
     async def receive() -> Message:
@@ -122,7 +122,8 @@ async def _batch(app: App, path: str, tokens: Sequence[str]) -> Timed:
     return timed
 
 
-def _scope(path: str, token: str) -> Message:
+def http_scope(path: str, token: str) -> Message:
+    """A request as a server hands it to an application."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
