@@ -1,14 +1,14 @@
 """A load generator that is never the bottleneck: one asyncio process, raw sockets, keep-alive, closed loop.
 
 Reads a `Job` as JSON from standard input, writes a `Result` to standard output. Each connection sends its own request
-again as soon as the answer is there; one that refreshes sends the token that the last answer gave it.
+again as soon as the answer is there; one that refreshes sends the token that the last answer gave it. Where a server
+hangs up after an answer, the next request opens a new connection, and its time counts.
 """
 
 import asyncio
 import sys
 import time
 from collections import Counter
-from functools import partial
 from typing import cast
 
 import msgspec
@@ -24,6 +24,11 @@ class Job(msgspec.Struct):
     networks: list[str]
     seconds: float
     refreshing: bool = False
+    tokens: list[str] = []  # instead of `bodies`, one a connection: what TOKEN stands for
+    template: str = '{"refresh_token":"TOKEN"}'
+    content_type: str = "application/json"
+    headers: str = ""  # more lines, each ending in CRLF; TOKEN stands for the token there too
+    field: str = "refresh_token"  # where an answer has the next token
 
 
 class Result(msgspec.Struct):
@@ -34,6 +39,7 @@ class Result(msgspec.Struct):
     latencies: list[float]  # of the answers 200
     cpu: float
     bodies: list[str]  # to go on with
+    tokens: list[str] = []
 
     @property
     def rate(self) -> float:
@@ -42,33 +48,50 @@ class Result(msgspec.Struct):
 
 
 class Talk(asyncio.Protocol):
-    """One connection: send, receive, send again until the time is up."""
+    """One conversation: send, receive, send again until the time is up."""
 
     def __init__(self, job: Job, number: int, seen: "Seen") -> None:
-        self.body = job.bodies[number].encode()
-        self.refreshing = job.refreshing
+        self.job = job
         self.seen = seen
         self.head = (
-            f"POST {job.path} HTTP/1.1\r\nHost: 127.0.0.1:{job.port}\r\nContent-Type: application/json\r\n"
-            f"X-Forwarded-For: {job.networks[number]}\r\nContent-Length: "
+            f"POST {job.path} HTTP/1.1\r\nHost: 127.0.0.1:{job.port}\r\nContent-Type: {job.content_type}\r\n"
+            f"X-Forwarded-For: {job.networks[number]}\r\n{job.headers}Content-Length: "
         ).encode()
+        self.template, self.field = job.template.encode(), f'"{job.field}":'.encode()
+        self.token, self.body = b"", b""
+        if job.tokens:
+            self.carry(job.tokens[number].encode())
+        else:
+            self.body = job.bodies[number].encode()
         self.buffer = b""
+        self.again = False
         self.done = asyncio.get_running_loop().create_future()
+
+    def carry(self, token: bytes) -> None:
+        self.token, self.body = token, self.template.replace(b"TOKEN", token)
+
+    async def connect(self) -> None:
+        self.sent_at = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, "127.0.0.1", self.job.port)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape, not by class
         self.send()
 
     def send(self) -> None:
-        self.sent_at = time.perf_counter()
-        self.transport.write(b"%b%d\r\n\r\n%b" % (self.head, len(self.body), self.body))
+        head = self.head.replace(b"TOKEN", self.token) if self.job.headers else self.head
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(self.body), self.body))
 
     def data_received(self, data: bytes) -> None:
         self.buffer = self.buffer + data if self.buffer else data
         split = self.buffer.find(b"\r\n\r\n")
-        if split < 0 or len(self.buffer) < split + 4 + content_length(self.buffer, split):
+        if split < 0:
             return
-        self.answered(int(self.buffer[9:12]), self.buffer[split + 4 :])
+        head = self.buffer[:split].lower()
+        if len(self.buffer) >= split + 4 + content_length(head):
+            self.again = b"\r\nconnection: close" in head
+            self.answered(int(head[9:12]), self.buffer[split + 4 :])
 
     def answered(self, status: int, body: bytes) -> None:
         now = time.perf_counter()
@@ -76,16 +99,26 @@ class Talk(asyncio.Protocol):
         self.seen.statuses[status] += 1
         if status == 200:
             self.seen.latencies.append(now - self.sent_at)
-            if self.refreshing:
-                self.body = b'{"refresh_token":"%b"}' % successor(body)
-        if now < self.seen.until:
-            self.send()
-        else:
+            if self.job.refreshing:
+                self.carry(successor(body, self.field))
+        if now >= self.seen.until:
+            self.again = False
+        if self.again or now >= self.seen.until:
             self.transport.close()
+        else:
+            self.sent_at = now
+            self.send()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.again:
+            self.connecting = asyncio.create_task(self.connect())
+            self.connecting.add_done_callback(self.connected)
+        elif not self.done.done():
+            self.done.set_result(exc)
+
+    def connected(self, task: asyncio.Task[None]) -> None:
+        if (problem := task.exception()) and not self.done.done():
+            self.done.set_exception(problem)
 
 
 class Seen:
@@ -97,28 +130,25 @@ class Seen:
         self.latencies: list[float] = []
 
 
-def content_length(head: bytes, end: int) -> int:
-    """The length that the answer's head announces."""
-    at = head.lower().find(b"\r\ncontent-length:", 0, end) + 17
-    return int(head[at : head.find(b"\r\n", at)])
+def content_length(head: bytes) -> int:
+    """The length that the answer's head announces; the head is in lower case."""
+    _, _, after = head.partition(b"\r\ncontent-length:")
+    return int(after.partition(b"\r\n")[0])
 
 
-def successor(body: bytes) -> bytes:
-    """The refresh token in a token answer, found without parsing JSON."""
-    at = body.index(b'"refresh_token":') + 16
-    at = body.index(b'"', at) + 1
+def successor(body: bytes, field: bytes) -> bytes:
+    """The refresh token in a token answer, found without parsing JSON; `field` with its quotes and colon."""
+    at = body.index(b'"', body.index(field) + len(field)) + 1
     return body[at : body.index(b'"', at)]
 
 
 async def run(job: Job) -> Result:
     """Play the job to its end."""
-    loop = asyncio.get_running_loop()
     started, cpu = time.perf_counter(), time.process_time()
     seen = Seen(started + job.seconds)
-    talks = []
-    for number in range(len(job.bodies)):
-        _, talk = await loop.create_connection(partial(Talk, job, number, seen), "127.0.0.1", job.port)
-        talks.append(talk)
+    talks = [Talk(job, number, seen) for number in range(len(job.networks))]
+    for talk in talks:
+        await talk.connect()
     await asyncio.gather(*(talk.done for talk in talks))
     return Result(
         time.perf_counter() - started,
@@ -126,6 +156,7 @@ async def run(job: Job) -> Result:
         seen.latencies,
         time.process_time() - cpu,
         [talk.body.decode() for talk in talks],
+        [talk.token.decode() for talk in talks],
     )
 
 
