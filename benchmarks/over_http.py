@@ -63,7 +63,7 @@ def _refreshes(seconds: float, rounds: int) -> list[Row]:
         contestants = {
             f"jotgate, {alg}": stack.enter_context(_jotgate_refreshing(alg)) for alg in ("ES256", "EdDSA")
         } | {f"raw handler, {alg}": stack.enter_context(_raw_refreshing(alg)) for alg in ("ES256", "EdDSA")}
-        seen = _take_turns(contestants, rounds=rounds, seconds=seconds)
+        seen = take_turns(contestants, rounds=rounds, seconds=seconds)
     raw = median(one.rate for one in seen["raw handler, ES256"])
     return [_refresh_row(who, turns, raw=raw) for who, turns in seen.items()]
 
@@ -84,10 +84,10 @@ def _refresh_row(who: str, turns: list[Round], *, raw: float) -> Row:
 
 @contextmanager
 def _jotgate_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
-    with _jotgate(SERVER_CORE, ALGORITHM=alg) as server:
-        bodies = [json.dumps({"refresh_token": token}) for token in _sessions(server, CONNECTIONS)]
-        job = Job(server.port, "/auth/refresh", bodies, _networks(CONNECTIONS), seconds=1, refreshing=True)
-        yield _player(job, _served_by(server))
+    with jotgate(SERVER_CORE, ALGORITHM=alg) as server:
+        bodies = [json.dumps({"refresh_token": token}) for token in sessions_of(server, CONNECTIONS)]
+        job = Job(server.port, "/auth/refresh", bodies, networks(CONNECTIONS), seconds=1, refreshing=True)
+        yield player(job, _served_by(server))
 
 
 def _served_by(server: Server) -> psutil.Process:
@@ -103,9 +103,9 @@ def _raw_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
         process = subprocess.Popen(pinned(SERVER_CORE, *command, "--log-level", "error"), env=environment)
         try:
             bodies = [json.dumps({"refresh_token": f"raw-{at}"}) for at in range(CONNECTIONS)]
-            job = Job(port, "/auth/refresh", bodies, _networks(CONNECTIONS), seconds=1, refreshing=True)
-            _wait_for(port)
-            yield _player(job, psutil.Process(process.pid))
+            job = Job(port, "/auth/refresh", bodies, networks(CONNECTIONS), seconds=1, refreshing=True)
+            wait_for(port)
+            yield player(job, psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait()
@@ -117,12 +117,12 @@ def _raw_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
 def _logins(task: str, cores: str, *, seconds: float, rounds: int) -> list[Row]:
     """More clients than hashing has threads, so that no thread waits for work."""
     threads = len(cores.split(","))
-    with _jotgate(cores) as server:
+    with jotgate(cores) as server:
         emails = [_register(server, at) for at in range(CLIENTS * threads)]
         bodies = [json.dumps({"email": email, "password": PASSWORD}) for email in emails]
-        job = Job(server.port, "/auth/login", bodies, _networks(len(bodies)), seconds=1)
-        contestants = {"jotgate": _player(job, _served_by(server)), "Argon2id alone": _argon2_player(cores, threads)}
-        seen = _take_turns(contestants, rounds=rounds, seconds=seconds)
+        job = Job(server.port, "/auth/login", bodies, networks(len(bodies)), seconds=1)
+        contestants = {"jotgate": player(job, _served_by(server)), "Argon2id alone": _argon2_player(cores, threads)}
+        seen = take_turns(contestants, rounds=rounds, seconds=seconds)
     share = median(
         ours.rate / raw.rate for ours, raw in zip(seen["jotgate"], seen["Argon2id alone"], strict=True)
     )  # of neighbouring rounds: the machine's pace drifts
@@ -153,7 +153,7 @@ def _argon2_player(cores: str, threads: int) -> Callable[[float], Round]:
 
 
 @contextmanager
-def _jotgate(cores: str, **settings: str) -> Iterator[Server]:
+def jotgate(cores: str, **settings: str) -> Iterator[Server]:
     with (
         TemporaryDirectory() as home,
         serving(
@@ -166,7 +166,7 @@ def _jotgate(cores: str, **settings: str) -> Iterator[Server]:
         yield server
 
 
-def _sessions(server: Server, count: int) -> list[str]:
+def sessions_of(server: Server, count: int) -> list[str]:
     email = _register(server, 0)
     with server.api() as api:
         return [api.login(email, PASSWORD)["refresh_token"] for _ in range(count)]
@@ -179,11 +179,11 @@ def _register(server: Server, number: int) -> str:
     return email
 
 
-def _networks(count: int) -> list[str]:
+def networks(count: int) -> list[str]:
     return [f"10.1.{at}.1" for at in range(count)]
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
@@ -192,10 +192,10 @@ def _wait_for(port: int) -> None:
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError("the raw handler did not start")
+    raise RuntimeError(f"nobody listens on port {port}")
 
 
-def _take_turns(
+def take_turns(
     contestants: Mapping[str, Callable[[float], Round]], *, rounds: int, seconds: float
 ) -> dict[str, list[Round]]:
     seen: dict[str, list[Round]] = {who: [] for who in contestants}
@@ -207,7 +207,7 @@ def _take_turns(
     return seen
 
 
-def _player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
+def player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
     """Plays the job for some seconds, goes on where it was the next time."""
 
     def play(seconds: float) -> Round:
@@ -241,8 +241,9 @@ def _generate(job: Job) -> Result:
 
 
 def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    """Of the process and all that it has started."""
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 def _ms(turns: list[Round], name: str) -> str:
