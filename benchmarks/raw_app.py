@@ -44,6 +44,11 @@ def refresh(body: bytes) -> bytes:
     """The whole handler but for ASGI."""
     token, now = decode(body)["refresh_token"], int(time.time())
     generation, user = database.execute(ROTATE, (now, token)).fetchone()
+    return minted(token, generation, user, now=now)
+
+
+def minted(token: str, generation: int, user: str, *, now: int) -> bytes:
+    """The answer with a signed access token."""
     claims = {"iss": "http://raw", "sub": user, "aud": ["http://raw"], "iat": now, "exp": now + 900, "jti": generation}
     data = HEADER + b"." + b64(encode(claims))
     signature = sign(data)

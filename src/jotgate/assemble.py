@@ -3,20 +3,20 @@
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from jotgate import datadir
+from jotgate.errors import DatabaseUnusable
 from jotgate.flows import keys
 from jotgate.flows.env import Env, FeedBell, Hasher, KeysInUse, Secrets
 from jotgate.flows.hashing import HashingPool
 from jotgate.server.app import Application
 from jotgate.server.gate import Edge
 from jotgate.settings import Settings, load
-from jotgate.store import migrate
+from jotgate.store import migrate, sqlite
 from jotgate.store.memory import MemoryThrottle
 from jotgate.store.ports import Store
-from jotgate.store.sqlite import open_store
 
 
 def create_app(settings: Settings | None = None) -> Application:
@@ -42,16 +42,28 @@ async def opened(settings: Settings, *, upkeep: bool = True) -> AsyncIterator[En
     `upkeep`: make, promote and retire keys as the settings say; a command leaves that to its server.
     """
     secrets = find_secrets(settings)
-    store = open_store(settings.database_path or ":memory:")
-    hasher = HashingPool()
-    try:
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings)
+        stack.push_async_callback(store.close)
         await migrate.migrate(store, now=int(time.time()), entropy=os.urandom)
-        env = env_on(store, settings, secrets=secrets, hasher=hasher)
+        env = env_on(store, settings, secrets=secrets, hasher=HashingPool())
+        for close in (env.throttle.close, *(spread.close for spread in env.feed.spreads), env.hasher.close):
+            stack.push_async_callback(close)
         await keys.load(env, upkeep=upkeep)
         yield env
-    finally:
-        await hasher.close()
-        await store.close()
+
+
+async def open_store(settings: Settings) -> Store:
+    """The database, as it is. Raises `DatabaseUnusable`."""
+    if settings.postgres is None:
+        return sqlite.open_store(settings.database_path or ":memory:")
+    try:
+        from jotgate.store import postgres
+    except ImportError as error:
+        raise DatabaseUnusable(f"PostgreSQL needs asyncpg: pip install 'jotgate[postgres]' ({error})") from error
+    return await postgres.open_store(
+        settings.postgres, pool=settings.database_pool, pgbouncer=settings.database_pgbouncer
+    )
 
 
 def env_on(store: Store, settings: Settings, *, secrets: Secrets, hasher: Hasher) -> Env:

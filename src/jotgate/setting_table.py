@@ -17,6 +17,7 @@ Raw = str | int | float | bool | list[object]
 Reader = Callable[[Raw], object]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
+_REDIS = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -160,15 +161,29 @@ def _prefix(raw: Raw) -> str:
 
 
 def _database(raw: Raw) -> str:
-    """The path of the SQLite file, or ":memory:"; "postgresql" and the like are told apart by the caller."""
-    match = re.fullmatch(r"sqlite:///(.+)", _text(raw))
-    if not match:
-        raise ValueError
-    return match[1]
+    """The path of the SQLite file, ":memory:", or the whole URL of a PostgreSQL database."""
+    text = _text(raw)
+    if match := re.fullmatch(r"sqlite:///(.+)", text):
+        return match[1]
+    return _url("postgresql", "postgres")(text)
 
 
-def _never(_raw: Raw) -> object:
-    raise ValueError
+def _url(*schemes: str) -> Callable[[Raw], str]:
+    """A URL of these schemes with a host, or a path that says where."""
+
+    def read(raw: Raw) -> str:
+        url = _text(raw)
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not (parts.netloc or parts.path or parts.query) or parts.port == 0:
+            raise ValueError
+        return url
+
+    return read
+
+
+def _urls(*schemes: str) -> Reader:
+    """One such URL, or several of one cluster."""
+    return _list(_url(*schemes), at_least=1)
 
 
 def _feed_token(raw: Raw) -> str:
@@ -201,9 +216,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("host", "an address or host name to listen on, such as 127.0.0.1", _text),
     Setting("port", "a number from 0 (any free port) to 65535", _whole(0, 65535)),
     Setting("data_dir", "the path of a directory", _text),
-    Setting("database_url", "sqlite:///PATH (PostgreSQL is not supported yet)", _database),
-    Setting("redis_url", "nothing: Valkey and Redis are not supported yet", _never),
-    Setting("nats_url", "nothing: NATS is not supported yet", _never),
+    Setting("database_url", "sqlite:///PATH or postgresql://USER@HOST/DATABASE", _database),
+    Setting("database_pool", "connections to PostgreSQL of one process, from 1 to 200", _whole(1, 200)),
+    Setting("database_pgbouncer", "on (PgBouncer in transaction mode stands before PostgreSQL) or off", _switch),
+    Setting("redis_url", "redis://, rediss:// or redis+cluster://HOST:PORT", _url(*_REDIS)),
+    Setting("nats_url", "nats:// or tls://HOST:PORT, or several, separated by commas", _urls("nats", "tls")),
     Setting("secret", _UNGUESSABLE, _secret(32, distinct=8), secret=True),
     Setting("secret_previous", f"earlier secrets, separated by commas, each {_UNGUESSABLE}", _secrets, secret=True),
     Setting("hs256_secret", _UNGUESSABLE, _secret(32, distinct=8), secret=True),
@@ -228,7 +245,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("transport", "bearer, cookie or both", _choice("bearer", "cookie", "both")),
     Setting("cors_origins", "origins such as https://app.example.com, separated by commas, without *", _list(_origin)),
     Setting("trusted_proxies", "addresses or networks such as 10.0.0.0/8, separated by commas", _list(_network)),
-    Setting("workers", "1: more than one worker process is not supported yet", _whole(1, 1)),
+    Setting("workers", "worker processes, from 1 to 256", _whole(1, 256)),
     Setting("log_format", "text or json", _choice("text", "json")),
     Setting("log_level", "debug, info, warning or error", _choice("debug", "info", "warning", "error")),
     Setting("admin_email", "an e-mail address", _email),

@@ -24,6 +24,7 @@ from jotgate.setting_table import BY_NAME, SETTINGS, Raw, Setting, loopback
 HOST, PORT = "127.0.0.1", 8000
 DEFAULT_FILE = "jotgate.toml"
 _MEMORY = ":memory:"
+_POSTGRES = re.compile("postgres(ql)?:")
 # What is meant for others: test runs, guards in the same environment, and what Kubernetes injects for services.
 _NOT_OURS = re.compile(r"JOTGATE_((TEST|GUARD)_.*|(.+_)?SERVICE_(HOST|PORT.*)|(.+_)?PORT_\d+_(TCP|UDP|SCTP).*)")
 _POLICY_NAMES = {"refresh_grace": "grace", "refresh_recovery": "recovery"}
@@ -38,7 +39,13 @@ class Settings:
     host: str = HOST
     port: int = PORT
     data_dir: Path = Path("jotgate-data")
-    database: str = ""  # path of the SQLite file, or ":memory:"; nothing: jotgate.db in the data directory
+    database: str = field(
+        default="", repr=False
+    )  # path of the SQLite file, ":memory:", or a URL; nothing: jotgate.db in the data directory
+    database_pool: int = 10
+    database_pgbouncer: bool = False
+    redis_url: str | None = field(default=None, repr=False)  # it may hold a password, as `database` may
+    nats_url: tuple[str, ...] = field(default=(), repr=False)
     secret: bytes | None = field(default=None, repr=False)
     secret_previous: tuple[bytes, ...] = field(default=(), repr=False)
     hs256_secret: bytes | None = field(default=None, repr=False)
@@ -52,9 +59,23 @@ class Settings:
     admin_password: str | None = field(default=None, repr=False)
 
     @property
+    def postgres(self) -> str | None:
+        """The URL of the PostgreSQL database; None: it is SQLite's."""
+        return self.database if _POSTGRES.match(self.database) else None
+
+    @property
     def database_path(self) -> Path | None:
-        """Where the database is; None: in memory."""
-        return None if self.database == _MEMORY else Path(self.database or self.data_dir / "jotgate.db")
+        """Where the SQLite file is; None: in memory, or there is none."""
+        if self.database == _MEMORY or self.postgres:
+            return None
+        return Path(self.database or self.data_dir / "jotgate.db")
+
+    @property
+    def database_name(self) -> str:
+        """Which database it is, for people: a path or a URL without its password."""
+        if self.postgres:
+            return _without_password(self.postgres)
+        return str(self.database_path or "in memory: all is lost at the end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +120,14 @@ def load(
 
 
 def _complaint(setting: Setting, item: _Given) -> str:
-    shown = "" if setting.secret else " = " + repr(_without_password(item.raw))
+    shown = (
+        "" if setting.secret else " = " + repr(_without_password(item.raw) if isinstance(item.raw, str) else item.raw)
+    )
     return f"{item.spelling}{shown}: allowed is {setting.allowed}"
 
 
-def _without_password(raw: Raw) -> Raw:
-    return re.sub(r"//[^@/]*@", "//...@", raw) if isinstance(raw, str) else raw
+def _without_password(text: str) -> str:
+    return re.sub(r"(password=)[^&]*", r"\1...", re.sub(r"//[^@/]*@", "//...@", text))
 
 
 # --- the sources

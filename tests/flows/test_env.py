@@ -97,9 +97,8 @@ async def test_who_goes_away_leaves_the_place_to_others() -> None:
     second.cancel()
 
 
-@pytest.mark.parametrize("bounds", [{"places": 2}, {"places_by_address": 2}])
-async def test_who_finds_no_place_is_answered_at_once(bounds: dict[str, int]) -> None:
-    bell = FeedBell(**bounds)
+@pytest.mark.parametrize("bell", [FeedBell(places=2), FeedBell(places_by_address=2)])
+async def test_who_finds_no_place_is_answered_at_once(bell: FeedBell) -> None:
     tasks = [await waiting(bell, address="a") for _ in range(2)]
 
     await asyncio.wait_for(bell.wait(0, 60, address="a"), 5)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +13,7 @@ from jotgate.errors import GrantError, Replayed, Unavailable
 from jotgate.flows import logout, roles, users
 from jotgate.flows import refresh as flow
 from jotgate.store import sessions
-from jotgate.store.ports import Row, Store, Tx, Value
+from jotgate.store.ports import Row, Store, T, Tx, Value
 from jotgate.store.sqlite import SqliteStore
 from tests.flows.world import AWAY, HOME, START, World, open_world
 
@@ -297,18 +296,17 @@ class Racing:
     """The real store; somebody else is faster before each of `times` swaps, or before each transaction."""
 
     def __init__(self, store: Store, *, times: int = 0, before: Callable[[], Awaitable[object]] | None = None) -> None:
-        self.read, self.version, self.close = store.read, store.version, store.close
+        self.read, self.version, self.close, self.begin = store.read, store.version, store.close, store.begin
+        self.tables, self.dialect, self.shared = store.tables, store.dialect, ""
         self.store, self.times, self.before = store, times, before
 
     def swap(self) -> Tx:
         return self
 
-    @asynccontextmanager
-    async def begin(self, *, durable: bool = True) -> AsyncIterator[Tx]:
+    async def write(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
         if self.before:
             await self.before()
-        async with self.store.begin(durable=durable) as tx:
-            yield tx
+        return await self.store.write(work, durable=durable)
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         return await self.store.swap().one(sql, *args)

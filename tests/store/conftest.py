@@ -1,24 +1,45 @@
 """The stores that the conformance tests run on: another database is one more row of STORES."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from jotgate.store import postgres
 from jotgate.store.migrate import migrate
 from jotgate.store.ports import Store
 from jotgate.store.sqlite import SqliteStore, open_store
+from tests.servers.postgres import fresh_database
 from tests.store.rows import NOW
 
-STORES: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda folder: open_store(":memory:"),
-    "file": lambda folder: open_store(folder / "data" / "jotgate.db"),
+
+async def _memory(_folder: Path) -> Store:
+    return open_store(":memory:")
+
+
+async def _file(folder: Path) -> Store:
+    return open_store(folder / "data" / "jotgate.db")
+
+
+async def _postgres(_folder: Path) -> Store:
+    return await postgres.open_store(fresh_database())
+
+
+async def _serializable(_folder: Path) -> Store:
+    return await postgres.open_store(fresh_database(isolation="serializable"))
+
+
+STORES: dict[str, Callable[[Path], Awaitable[Store]]] = {
+    "memory": _memory,
+    "file": _file,
+    "postgres": _postgres,
+    "serializable": _serializable,
 }
 
 
 @pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opened = STORES[request.param](tmp_path)
+    opened = await STORES[request.param](tmp_path)
     await migrate(opened, now=NOW, entropy=bytes)
     yield opened
     await opened.close()

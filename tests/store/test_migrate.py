@@ -14,12 +14,12 @@ from tests.store.worker import says, tell, working
 
 pytestmark = pytest.mark.anyio
 
-NEXT = Step(steps()[-1].number + 1, "later", ("create table later (id integer primary key)",))
+NEXT = Step(steps("sqlite")[-1].number + 1, "later", ("create table later (id integer primary key)",))
 BROKEN = Step(NEXT.number + 1, "broken", ("create table half (id integer primary key)", "create nonsense"))
 
 
 async def bring_up(store: SqliteStore, *more: Step) -> int:
-    return await migrate(store, now=NOW, entropy=bytes, known=(*steps(), *more))
+    return await migrate(store, now=NOW, entropy=bytes, known=(*steps("sqlite"), *more))
 
 
 async def tables(store: SqliteStore) -> set[str]:
@@ -27,14 +27,14 @@ async def tables(store: SqliteStore) -> set[str]:
 
 
 async def test_steps_are_numbered_from_one_without_a_gap() -> None:
-    assert [step.number for step in steps()] == list(range(1, len(steps()) + 1))
+    assert [step.number for step in steps("sqlite")] == list(range(1, len(steps("sqlite")) + 1))
 
 
 async def test_a_new_database_gets_every_step_once() -> None:
     store = open_store(":memory:")
 
     assert not await check(store)
-    assert await bring_up(store) == len(steps())
+    assert await bring_up(store) == len(steps("sqlite"))
     assert await check(store)
     assert await bring_up(store) == 0
 
@@ -45,10 +45,10 @@ async def test_an_older_database_gets_what_is_missing_and_keeps_its_feed() -> No
     store = open_store(":memory:")
     await migrate(store, now=NOW, entropy=bytes)
 
-    assert await migrate(store, now=NOW, entropy=lambda size: b"x" * size, known=(*steps(), NEXT)) == 1
+    assert await migrate(store, now=NOW, entropy=lambda size: b"x" * size, known=(*steps("sqlite"), NEXT)) == 1
 
     assert "later" in await tables(store)
-    assert await feed.incarnation(store.read()) == bytes(8).hex()
+    assert await feed.head(store.read()) == (0, bytes(8).hex())
     await store.close()
 
 
@@ -101,4 +101,4 @@ async def test_processes_that_start_together_migrate_once(database: Path) -> Non
 
         taken = sorted(int(says(process)) for process in together)
 
-    assert taken == [0, 0, len(steps())]
+    assert taken == [0, 0, len(steps("sqlite"))]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from jotgate.core.model import Grant
-from jotgate.errors import LoginError
 from jotgate.store import sessions, users
 from jotgate.store.ports import Store
 from tests.store.rows import ADA, BOB, NOW, S1, S2, S3, SEED_HASH, put_role, put_session, put_user, session, user
@@ -73,8 +72,8 @@ async def test_nobody_logs_in_who_was_removed_or_disabled_meanwhile(store: Store
     if state == "disabled":
         await put_user(store, user(disabled_at=NOW))
 
-    with pytest.raises(LoginError):
-        await put_session(store)
+    async with store.begin() as tx:
+        assert await sessions.open(tx, session()) is None
 
     assert await sessions.by_id(store.read(), S1) is None
 
@@ -266,3 +265,24 @@ async def test_everybodys_open_sessions_come_page_by_page(store: Store) -> None:
     rest = await sessions.page(store.read(), NOW + 1, after=first[0].id)
 
     assert [found.id for found in (*first, *rest)] == [S1, S3]
+
+
+@pytest.mark.parametrize("proof", ["$argon2id$ada", None])
+async def test_a_session_opens_with_the_facts_that_a_rotation_gives(store: Store, proof: str | None) -> None:
+    await put_role(store, "manager", "members:*", "payments:read")
+    await put_role(store, "member", "payments:read")
+    await put_user(store)
+
+    async with store.begin() as tx:
+        grant = await sessions.open(tx, session(), password_hash=proof)
+
+    assert grant == GRANT
+
+
+async def test_nobody_logs_in_whose_password_was_changed_meanwhile(store: Store) -> None:
+    await put_user(store)
+
+    async with store.begin() as tx:
+        assert await sessions.open(tx, session(), password_hash="$argon2id$old") is None
+
+    assert await sessions.by_id(store.read(), S1) is None

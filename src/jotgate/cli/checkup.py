@@ -102,7 +102,7 @@ async def _clock(tx: Tx) -> Finding:
 async def _feed(tx: Tx) -> Finding:
     if await feed.pending(tx):
         return Finding("feed", "wrong", "closings wait to be announced: see that `jotgate serve` runs and can write")
-    return Finding("feed", "ok", f"announced up to {await feed.head(tx)}")
+    return Finding("feed", "ok", f"announced up to {(await feed.head(tx))[0]}")
 
 
 async def _administrator(settings: Settings, tx: Tx) -> Finding:

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from jotgate import datadir
+from jotgate.assemble import open_store
 from jotgate.cli.options import settings_here, where
 from jotgate.settings import Settings
 from jotgate.store import migrate
-from jotgate.store.sqlite import open_store
 
 
 @click.command()
@@ -27,7 +27,7 @@ async def _migrate(settings: Settings) -> int:
     datadir.prepare(settings.data_dir)
     if settings.secret is None:
         datadir.master_secret(settings.data_dir, settings.database_path)
-    store = open_store(settings.database_path or ":memory:")
+    store = await open_store(settings)
     try:
         return await migrate.migrate(store, now=int(time.time()), entropy=os.urandom)
     finally:

@@ -76,8 +76,8 @@ async def _with_demo(issuer: Application, env: Env, settings: Settings) -> tuple
 def _say_ready(settings: Settings, link: str | None, shown: str) -> None:
     """For the operator: where, what, and what to mind."""
     policy = settings.policy
-    where = settings.database_path or "in memory: all is lost at the end"
-    click.echo(f"jotgate is ready at {policy.issuer} (profile {policy.profile}, database {where})")
+    where = f"profile {policy.profile}, database {settings.database_name}"
+    click.echo(f"jotgate is ready at {policy.issuer} ({where})")
     if policy.symmetric:
         click.echo(f"Mind: under {policy.algorithm} whoever holds the shared secret, every guard too, can mint tokens.")
     if policy.transport != "bearer" and policy.issuer.startswith("http:"):

@@ -89,9 +89,10 @@ async def mint(
         raise Invalid(f"--ttl is at most JOTGATE_ACCESS_TTL, {env.policy.access_ttl} s", field="ttl")
     now = int(env.clock())
     grant = await _grant(env, email, sub, roles=roles, audience=audience, now=now)
-    async with env.store.begin() as tx:
-        detail = f"roles {' '.join(grant.roles)}; {ttl} s"
-        await audit.append(tx, "token_minted", now=now, actor=ACTOR, user_id=grant.user_id, detail=detail)
+    detail = f"roles {' '.join(grant.roles)}; {ttl} s"
+    await env.store.write(
+        lambda tx: audit.append(tx, "token_minted", now=now, actor=ACTOR, user_id=grant.user_id, detail=detail)
+    )
     scope = " ".join(grant.permissions)
     click.echo(minting.access_token(env, grant, expires_at=now + ttl, scope=scope, now=now))
 

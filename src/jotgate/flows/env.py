@@ -17,7 +17,7 @@ from jotgate.core.keyring import Keyring
 from jotgate.core.policy import Policy
 from jotgate.errors import Unavailable
 from jotgate.store import feed, users
-from jotgate.store.ports import Store, Throttle, Tx
+from jotgate.store.ports import Spread, Store, Stretch, Throttle, Tx
 
 _log = logging.getLogger("jotgate.feed")
 
@@ -94,7 +94,8 @@ class KeysInUse:
 class FeedBell:
     """Wakes those who wait for news; bounded in all and by address: who finds no place is answered at once."""
 
-    def __init__(self, *, places: int = 1024, places_by_address: int = 64) -> None:
+    def __init__(self, *, places: int = 1024, places_by_address: int = 64, spreads: tuple[Spread, ...] = ()) -> None:
+        self.spreads = spreads
         self.incarnation = ""  # nothing is known yet
         self.head = -1
         self._places = places
@@ -108,6 +109,12 @@ class FeedBell:
         if head > self.head or incarnation != self.incarnation:
             self.head, self.incarnation = head, incarnation
             self._wake()
+
+    def tell(self, stretch: Stretch) -> None:
+        """These numbers were given by this process, durably: let other nodes, and guards, hear of it soon."""
+        if stretch.head > stretch.after:
+            for spread in self.spreads:
+                spread.tell(stretch)
 
     def close(self) -> None:
         """Answer everybody and let nobody wait any more: the process is about to end."""
@@ -170,11 +177,9 @@ async def sequence(env: Env) -> None:
     try:
         if await feed.pending(env.store.read()):
             # Durable: a number that a guard has read must not be given again after a power cut.
-            async with env.store.begin() as tx:
-                head = await feed.sequence(tx)
-        else:
-            head = await feed.head(env.store.read())
-        incarnation = await feed.incarnation(env.store.read())
+            stretch = await env.store.write(feed.sequence)
+            env.feed.tell(stretch)
+        head, incarnation = await feed.head(env.store.read())
     except Unavailable as error:
         _log.warning("the feed could not be numbered now: %s", error.detail)
     else:

@@ -62,10 +62,13 @@ async def tick(env: Env) -> None:
         return
     count = sum(isinstance(change, Publish) for change in changes if not env.policy.symmetric)
     # An RSA key takes its time: it is not made inside the transaction.
-    ready = [await asyncio.to_thread(new_key, env.policy.algorithm) for _ in range(count)]
-    async with env.store.begin() as tx:
+    made = [await asyncio.to_thread(new_key, env.policy.algorithm) for _ in range(count)]
+
+    async def change(tx: Tx) -> None:
         await keys.bump(tx)
-        await _bring_up_to_date(env, tx, ready=ready, now=now)
+        await _bring_up_to_date(env, tx, ready=list(made), now=now)
+
+    await env.store.write(change)
     await vault.open_keys(env)
 
 
@@ -92,7 +95,8 @@ async def rotate(env: Env, *, at_once: bool = False, actor: str | None = None) -
     """The next key signs from now on; its `kid`. Raises `Refused` before guards can all have it, unless `at_once`."""
     _see_that_keys_are_in_pairs(env)
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> str:
         await keys.bump(tx)
         await _see_that_they_are_ours(env, tx)
         nexts = [key for key in keyring.published(await keys.signing(tx)) if state(key) == "next"]
@@ -104,15 +108,19 @@ async def rotate(env: Env, *, at_once: bool = False, actor: str | None = None) -
         await _apply(env, tx, Promote(successor.kid), ready=[], now=now)
         await _bring_up_to_date(env, tx, ready=[], now=now)
         await audit.append(tx, "key_rotated", now=now, actor=actor, detail=successor.kid)
+        return successor.kid
+
+    kid = await env.store.write(change)
     await vault.open_keys(env)
-    return successor.kid
+    return kid
 
 
 async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
     """The key is stolen: nothing that it signed counts any more, and guards are told. Raises `NotFound`, `Refused`."""
     _see_that_keys_are_in_pairs(env)
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         await keys.bump(tx)
         await _see_that_they_are_ours(env, tx)
         key = {key.kid: key for key in keyring.published(await keys.signing(tx))}.get(kid)
@@ -122,6 +130,8 @@ async def revoke(env: Env, kid: str, *, actor: str | None = None) -> None:
         await _bring_up_to_date(env, tx, ready=[], now=now)
         await feed.append(tx, (key_revoked(env.issuer, kid, now=now),))
         await audit.append(tx, "key_revoked", now=now, actor=actor, detail=kid)
+
+    await env.store.write(change)
     await vault.open_keys(env)
     await sequence(env)
 

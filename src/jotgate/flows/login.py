@@ -18,7 +18,6 @@ from jotgate.errors import Invalid, LoginError, PasswordRefused, Throttled
 from jotgate.flows import mint
 from jotgate.flows.env import Env
 from jotgate.store import roles, sessions, users
-from jotgate.store.ports import Tx
 
 _MAX_SCOPES = 100
 _NORMALISE = {"email": identifiers.normalise_email, "username": identifiers.normalise_username}
@@ -88,18 +87,9 @@ async def _open(env: Env, user: User, wanted: Wanted) -> TokenPair | None:
         grant = await _stateless(env, user, wanted, now=now)
         return None if grant is None else mint.pair(env, grant, generation=None, seed=seed, now=now)
     session = _session(env, user, wanted, seed=seed, now=now)
-    async with env.store.begin() as tx:
-        if not await _as_it_was(tx, user):
-            return None
-        await sessions.open(tx, session)
-        grant = await sessions.grant(tx, session.id, now)
+    grant = await env.store.write(lambda tx: sessions.open(tx, session, password_hash=user.password_hash))
     generation = FIRST_GENERATION if env.policy.refresh else None
     return None if grant is None else mint.pair(env, grant, generation=generation, seed=seed, now=now)
-
-
-async def _as_it_was(tx: Tx, user: User) -> bool:
-    current = await users.by_id(tx, user.id)
-    return current is not None and current.disabled_at is None and current.password_hash == user.password_hash
 
 
 def _session(env: Env, user: User, wanted: Wanted, *, seed: bytes, now: int) -> Session:
@@ -125,7 +115,8 @@ def _session(env: Env, user: User, wanted: Wanted, *, seed: bytes, now: int) -> 
 async def _stateless(env: Env, user: User, wanted: Wanted, *, now: int) -> Grant | None:
     """The facts without a session: nothing is stored, no two tokens have anything in common."""
     tx = env.store.read()
-    if not await _as_it_was(tx, user):
+    current = await users.by_id(tx, user.id)
+    if current is None or current.disabled_at is not None or current.password_hash != user.password_hash:
         return None
     return Grant(
         session_id=None,
@@ -148,8 +139,7 @@ async def _stateless(env: Env, user: User, wanted: Wanted, *, now: int) -> Grant
 
 async def _hash_better(env: Env, user: User, password: str, *, network: str) -> None:
     phc = await env.hasher.hash(password, network)
-    async with env.store.begin() as tx:
-        await users.set_password(tx, user.id, phc, instead_of=user.password_hash)
+    await env.store.write(lambda tx: users.set_password(tx, user.id, phc, instead_of=user.password_hash))
 
 
 def _normalised(kind: str, identifier: str) -> str:

@@ -5,6 +5,7 @@ from jotgate.errors import GrantError
 from jotgate.flows.env import Env, sequence, tell_closed
 from jotgate.jose import Claims
 from jotgate.store import sessions
+from jotgate.store.ports import Tx
 
 
 async def logout(env: Env, *, refresh_token: str | None = None, claims: Claims | None = None) -> None:
@@ -16,19 +17,24 @@ async def logout(env: Env, *, refresh_token: str | None = None, claims: Claims |
     if not named:
         return
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> bool:
         closed = [one for one in named if one and await sessions.close(tx, one, "logout", now)]
         await tell_closed(env, tx, closed, now=now)
-    if closed:
+        return bool(closed)
+
+    if await env.store.write(change):
         await sequence(env)
 
 
 async def logout_all(env: Env, user_id: str) -> None:
     """End all sessions of the user."""
     now = int(env.clock())
-    async with env.store.begin() as tx:
-        closed = await sessions.close_all(tx, user_id, "logout", now)
-        await tell_closed(env, tx, closed, now=now)
+
+    async def change(tx: Tx) -> None:
+        await tell_closed(env, tx, await sessions.close_all(tx, user_id, "logout", now), now=now)
+
+    await env.store.write(change)
     await sequence(env)
 
 

@@ -10,6 +10,7 @@ Refuse              nothing                                                     
 """
 
 from dataclasses import replace
+from functools import partial
 
 from jotgate.core import rotation, throttle
 from jotgate.core.model import Origin, Session, TokenPair
@@ -74,11 +75,14 @@ async def _settle(env: Env, session: Session, decision: Repeat | Recover | Rotat
 
 async def _close(env: Env, session: Session, *, origin: Origin, now: int) -> None:
     """Durable before anything is answered; of several replays at once one does it."""
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         if not await sessions.close(tx, session.id, "replay", now):
             return
         await tell_closed(env, tx, (session.id,), now=now)
-        await _record(tx, "replay", session, origin=origin, now=now)
+        await _record(tx, event="replay", session=session, origin=origin, now=now)
+
+    await env.store.write(change)
     await sequence(env)
 
 
@@ -86,8 +90,8 @@ async def _note(env: Env, session: Session, decision: Repeat | Recover | Rotate,
     """What its owner, or an operator, may want to know of."""
     event = _event(session, decision, origin)
     if event is not None:
-        async with env.store.begin(durable=False) as tx:
-            await _record(tx, event, session, origin=origin, now=now)
+        record = partial(_record, event=event, session=session, origin=origin, now=now)
+        await env.store.write(record, durable=False)
 
 
 def _event(session: Session, decision: Repeat | Recover | Rotate, origin: Origin) -> str | None:
@@ -102,7 +106,7 @@ def _place(address: str | None, device: str | None) -> tuple[str, str]:
     return throttle.network(address or ""), device or ""
 
 
-async def _record(tx: Tx, event: str, session: Session, *, origin: Origin, now: int) -> None:
+async def _record(tx: Tx, *, event: str, session: Session, origin: Origin, now: int) -> None:
     await audit.append(
         tx,
         event,

@@ -20,12 +20,16 @@ async def set_role(env: Env, name: str, permissions: Iterable[str], *, actor: st
     role = Role(name, tuple(sorted(set(permissions))))
     _check(role)
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
+        await roles.one_by_one(tx)
         if role in await roles.all(tx):
-            return role
+            return
         await roles.put(tx, role)
         await _tell_holders(env, tx, name, now=now)
         await audit.append(tx, "role_set", now=now, actor=actor, detail=f"{name}: {' '.join(role.permissions)}")
+
+    await env.store.write(change)
     await sequence(env)
     return role
 
@@ -35,11 +39,15 @@ async def remove_role(env: Env, name: str, *, actor: str | None = None) -> None:
     if name == ADMIN_ROLE:
         raise Refused(f"the role {ADMIN_ROLE} is needed to administrate")
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
+        await roles.one_by_one(tx)
         await _tell_holders(env, tx, name, now=now)
         if not await roles.remove(tx, name):
             raise NotFound("no such role")
         await audit.append(tx, "role_removed", now=now, actor=actor, detail=name)
+
+    await env.store.write(change)
     await sequence(env)
 
 

@@ -4,6 +4,7 @@ from jotgate.core.model import Session
 from jotgate.errors import NotFound
 from jotgate.flows.env import Env, sequence, tell_closed
 from jotgate.store import audit, sessions
+from jotgate.store.ports import Tx
 
 
 async def list_own(env: Env, user_id: str) -> tuple[Session, ...]:
@@ -25,7 +26,8 @@ async def end(env: Env, session_id: str, *, user_id: str | None = None, actor: s
     """End it; with `user_id` only that user's own. Raises `NotFound` for what is not theirs, over or not there."""
     now = int(env.clock())
     why = "admin" if user_id is None else "logout"
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         session = await sessions.by_id(tx, session_id)
         if session is None or user_id not in {None, session.user_id}:
             raise NotFound("no such session")
@@ -36,4 +38,6 @@ async def end(env: Env, session_id: str, *, user_id: str | None = None, actor: s
             await audit.append(
                 tx, "session_ended", now=now, actor=actor, user_id=session.user_id, session_id=session_id
             )
+
+    await env.store.write(change)
     await sequence(env)

@@ -11,6 +11,7 @@ from jotgate.errors import Invalid
 from jotgate.flows.env import Env
 from jotgate.jose import b64
 from jotgate.store import audit, roles, setup, users
+from jotgate.store.ports import Tx
 
 LINK_SECONDS = 30 * MINUTE
 _TOKEN_BYTES = 32
@@ -24,8 +25,7 @@ async def needed(env: Env) -> bool:
 async def make(env: Env) -> str:
     """The token of a new link; older links are void."""
     token = b64.encode(env.entropy(_TOKEN_BYTES))
-    async with env.store.begin() as tx:
-        await setup.put(tx, _digest(token), int(env.clock()) + LINK_SECONDS)
+    await env.store.write(lambda tx: setup.put(tx, _digest(token), int(env.clock()) + LINK_SECONDS))
     return token
 
 
@@ -46,11 +46,14 @@ async def use(env: Env, token: str, *, email: str, password: str) -> User:
         epoch=0,
         created_at=now,
     )
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         if not await setup.take(tx, _digest(token), now):
             raise _void()
         await users.add(tx, user)
         await audit.append(tx, "set_up", now=now, user_id=user.id)
+
+    await env.store.write(change)
     return user
 
 

@@ -35,8 +35,7 @@ async def _all_of(env: Env, batch: Callable[[Tx], Awaitable[int]]) -> int:
     """One small transaction after the other, others in between."""
     gone = 0
     while True:
-        async with env.store.begin(durable=False) as tx:
-            went = await batch(tx)
+        went = await env.store.write(batch, durable=False)
         gone += went
         if went < BATCH:
             return gone

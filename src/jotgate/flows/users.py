@@ -19,6 +19,7 @@ from jotgate.core.roles import ADMIN_ROLE, valid_role_name
 from jotgate.errors import Invalid, LoginError, NotFound, PasswordRefused, Refused, Throttled
 from jotgate.flows.env import Env, sequence, tell_changed, tell_closed
 from jotgate.store import audit, sessions, setup, users
+from jotgate.store import roles as stored_roles
 from jotgate.store.ports import Tx
 
 _MAX_NAME = 200  # characters
@@ -92,10 +93,15 @@ async def add(
     if password is not None:
         password = _acceptable(env, password, user, field="password")
         user = replace(user, password_hash=await env.hasher.hash(password, network))
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
+        if user.roles:
+            await stored_roles.one_by_one(tx)
         await users.add(tx, user)
         await _after_roles(tx, user.roles)
         await audit.append(tx, "user_added", now=now, actor=actor, user_id=user.id, detail=" ".join(user.roles))
+
+    await env.store.write(change)
     return user
 
 
@@ -105,14 +111,17 @@ async def add(
 async def set_roles(env: Env, user_id: str, roles: Iterable[str], *, actor: str | None = None) -> User:
     """Exactly these roles from now on. Raises `NotFound`, `Invalid`."""
     wanted, now = _roles(roles), int(env.clock())
-    async with env.store.begin() as tx:
-        user = _there(await users.by_id(tx, user_id))
-        if user.roles == wanted:
-            return user
+
+    async def change(tx: Tx) -> None:
+        await stored_roles.one_by_one(tx)
+        if _there(await users.by_id(tx, user_id)).roles == wanted:
+            return
+        await tell_changed(env, tx, user_id, now=now)
         await users.set_roles(tx, user_id, wanted)
         await _after_roles(tx, wanted)
-        await tell_changed(env, tx, user_id, now=now)
         await audit.append(tx, "roles_set", now=now, actor=actor, user_id=user_id, detail=" ".join(wanted))
+
+    await env.store.write(change)
     await sequence(env)
     return await get(env, user_id)
 
@@ -120,11 +129,14 @@ async def set_roles(env: Env, user_id: str, roles: Iterable[str], *, actor: str 
 async def rename(env: Env, user_id: str, name: str | None, *, actor: str | None = None) -> User:
     """Another name to be shown. Raises `NotFound`, `Invalid`."""
     name, now = _name(name), int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         if not await users.set_name(tx, user_id, name):
             raise NotFound("no such user")
         await tell_changed(env, tx, user_id, now=now)
         await audit.append(tx, "user_renamed", now=now, actor=actor, user_id=user_id)
+
+    await env.store.write(change)
     await sequence(env)
     return await get(env, user_id)
 
@@ -132,30 +144,39 @@ async def rename(env: Env, user_id: str, name: str | None, *, actor: str | None 
 async def disable(env: Env, user_id: str, *, actor: str | None = None) -> None:
     """No login, no refresh, no access token from now on. Raises `NotFound`."""
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         user = _there(await users.by_id(tx, user_id))
         await users.set_disabled(tx, user_id, user.disabled_at or now)
         await _end_all(env, tx, user_id, why="disabled", now=now)
         await audit.append(tx, "user_disabled", now=now, actor=actor, user_id=user_id)
+
+    await env.store.write(change)
     await sequence(env)
 
 
 async def enable(env: Env, user_id: str, *, actor: str | None = None) -> None:
     """May log in again; what was closed stays closed. Raises `NotFound`."""
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         if not await users.set_disabled(tx, user_id, None):
             raise NotFound("no such user")
         await audit.append(tx, "user_enabled", now=int(env.clock()), actor=actor, user_id=user_id)
+
+    await env.store.write(change)
 
 
 async def remove(env: Env, user_id: str, *, actor: str | None = None) -> None:
     """The user with everything that is theirs, but for the audit. Raises `NotFound`."""
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         await _end_all(env, tx, user_id, why="removed", now=now)
         if not await users.remove(tx, user_id):
             raise NotFound("no such user")
         await audit.append(tx, "user_removed", now=now, actor=actor, user_id=user_id)
+
+    await env.store.write(change)
     await sequence(env)
 
 
@@ -202,12 +223,15 @@ async def _prove(env: Env, user: User, current: str, *, network: str) -> None:
 
 async def _replace_password(env: Env, user: User, phc: str, *, keep: str | None, actor: str | None) -> None:
     now = int(env.clock())
-    async with env.store.begin() as tx:
+
+    async def change(tx: Tx) -> None:
         if not await users.set_password(tx, user.id, phc, instead_of=user.password_hash):
             raise LoginError("the password was changed by somebody else meanwhile")
         closed = await sessions.close_all(tx, user.id, "password", now, except_id=keep)
         await tell_closed(env, tx, closed, now=now)
         await audit.append(tx, "password_set", now=now, actor=actor, user_id=user.id)
+
+    await env.store.write(change)
     await sequence(env)
 
 
@@ -215,8 +239,8 @@ async def _replace_password(env: Env, user: User, phc: str, *, keep: str | None,
 
 
 async def _end_all(env: Env, tx: Tx, user_id: str, *, why: str, now: int) -> None:
+    await tell_changed(env, tx, user_id, now=now)  # first: it waits for the logins that are under way
     await tell_closed(env, tx, await sessions.close_all(tx, user_id, why, now), now=now)
-    await tell_changed(env, tx, user_id, now=now)
 
 
 async def _after_roles(tx: Tx, roles: tuple[str, ...]) -> None:

@@ -2,7 +2,8 @@
 
     work       every      does
     ----       -----      ----
-    watch      200 ms     hears what other processes changed: keys, and the revocations that they wrote
+    watch      200 ms     hears what other processes changed: keys, and the revocations that they wrote;
+                          at once where another node spreads that there is something to hear
     keys       60 s       makes, promotes and retires signing keys when they are due
     sweep      10 min     forgets what matters to nobody any more
 
@@ -12,6 +13,7 @@ A failure is logged once, until it works again; the next round tries anew.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from jotgate.errors import JotgateError
 from jotgate.flows import feed, keys, sweep
@@ -27,8 +29,10 @@ Work = Callable[[Env], Awaitable[object]]
 
 def begin(env: Env) -> tuple[asyncio.Task[None], ...]:
     """Begin all of it; the tasks are to be cancelled at the end."""
+    news = asyncio.Event()
     return (
-        asyncio.create_task(_every(_WATCH_SECONDS, _Watch(), env), name="jotgate watch"),
+        *(asyncio.create_task(spread.run(news.set), name="jotgate spread") for spread in env.feed.spreads),
+        asyncio.create_task(_every(_WATCH_SECONDS, _Watch(), env, wake=news), name="jotgate watch"),
         asyncio.create_task(_every(_KEYS_SECONDS, keys.tick, env), name="jotgate keys"),
         asyncio.create_task(_every(_SWEEP_SECONDS, sweep.sweep, env), name="jotgate sweep"),
     )
@@ -48,9 +52,11 @@ class _Watch:
         self._seen = version
 
 
-async def _every(seconds: float, work: Work, env: Env) -> None:
+async def _every(seconds: float, work: Work, env: Env, *, wake: asyncio.Event | None = None) -> None:
     failing = False
     while True:
+        if wake:
+            wake.clear()
         try:
             await work(env)
         except JotgateError as error:
@@ -63,7 +69,17 @@ async def _every(seconds: float, work: Work, env: Env) -> None:
             failing = True
         else:
             failing = False
+        await _pause(seconds, wake)
+
+
+async def _pause(seconds: float, wake: asyncio.Event | None) -> None:
+    """As long, or until it is woken."""
+    if wake is None:
         await asyncio.sleep(seconds)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
 
 
 def _name(work: Work) -> str:

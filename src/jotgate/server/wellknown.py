@@ -12,6 +12,7 @@ from jotgate.server.reply import JSON, Reply, ok, public, text
 from jotgate.server.request import Request
 from jotgate.server.schemas import StatusAnswer
 from jotgate.store import migrate
+from jotgate.store.ports import Dialect
 
 KEYS_SECONDS = 300  # a key is published for longer than this before it signs
 _METADATA_SECONDS = 3600
@@ -47,7 +48,10 @@ async def readyz(gate: Gate, _request: Request) -> Reply:
     if gate.draining:
         raise Unavailable("about to stop")
     await gate.env.store.version()
-    if not await migrate.check(gate.env.store, known=_schema()) or gate.env.keyring.loaded_version is None:
+    if (
+        not await migrate.check(gate.env.store, known=_schema(gate.env.store.dialect))
+        or gate.env.keyring.loaded_version is None
+    ):
         raise Unavailable("migrations or keys are missing")
     return _READY
 
@@ -63,9 +67,9 @@ async def openapi(gate: Gate, request: Request) -> Reply:
 
 
 @cache
-def _schema() -> tuple[migrate.Step, ...]:
+def _schema(dialect: Dialect) -> tuple[migrate.Step, ...]:
     """What a probe need not read from the disk again."""
-    return migrate.steps()
+    return migrate.steps(dialect)
 
 
 def cached(request: Request, body: bytes, *, seconds: int, kind: Header = JSON) -> Reply:

@@ -2,19 +2,19 @@
 
 A reader that has read up to N must never miss an entry that commits later with a number below N. So `append` numbers
 nothing; `sequence`, in a transaction of its own, takes the head row's lock first, then numbers what is committed,
-densely and in order of arrival, and moves the head.
+densely, and moves the head. Among those numbered together the order says nothing.
 """
 
 from collections.abc import Iterable
 
-from jotgate.store.ports import Tx
+from jotgate.store.ports import Stretch, Tx
 from jotgate.wire.feed import Entry
 
-_LOCK_HEAD = "update feed_head set seq = seq where id = 1 returning seq"
+_LOCK_HEAD = "update feed_head set seq = seq where id = 1 returning seq, incarnation"
 _NUMBER = """update feed_entries set seq = numbered.seq
     from (select id, ? + row_number() over (order by id) as seq from feed_entries where seq is null) as numbered
     where feed_entries.id = numbered.id"""
-_MOVE_HEAD = "update feed_head set seq = seq + ? where id = 1 returning seq"
+_MOVE_HEAD = "update feed_head set seq = seq + ? where id = 1"
 
 
 async def append(tx: Tx, entries: Iterable[Entry]) -> None:
@@ -34,25 +34,20 @@ async def pending(tx: Tx) -> bool:
     return await tx.one("select 1 from feed_entries where seq is null limit 1") is not None
 
 
-async def sequence(tx: Tx) -> int:
-    """Number what is committed; the new head. The first statements of a transaction of its own."""
+async def sequence(tx: Tx) -> Stretch:
+    """Number what is committed; which numbers were given. The first statements of a transaction of its own."""
     row = await tx.one(_LOCK_HEAD)
-    head = row[0] if row else 0
+    head, incarnation = row or (0, "")
     numbered = await tx.run(_NUMBER, head)
-    moved = await tx.one(_MOVE_HEAD, numbered) if numbered else None
-    return int(moved[0] if moved else head)
+    if numbered:
+        await tx.run(_MOVE_HEAD, numbered)
+    return Stretch(incarnation, head, head + numbered)
 
 
-async def head(tx: Tx) -> int:
-    """The last number given; 0 before the first."""
-    row = await tx.one("select seq from feed_head where id = 1")
-    return int(row[0]) if row else 0
-
-
-async def incarnation(tx: Tx) -> str:
-    """Which feed this is: numbers of another incarnation mean nothing here."""
-    row = await tx.one("select incarnation from feed_head where id = 1")
-    return str(row[0]) if row else ""
+async def head(tx: Tx) -> tuple[int, str]:
+    """The last number given (0 before the first), and which feed it is: elsewhere the number means nothing."""
+    row = await tx.one("select seq, incarnation from feed_head where id = 1")
+    return (int(row[0]), str(row[1])) if row else (0, "")
 
 
 async def reincarnate(tx: Tx, incarnation: str) -> None:

@@ -38,6 +38,9 @@ class MemoryThrottle:
             self._old.pop(limit.key, None)
             self._young[limit.key] = count
 
+    async def close(self) -> None:
+        """Nothing to give back."""
+
     def _counted(self, key: bytes) -> float | None:
         count = self._young.get(key)
         return self._old.get(key) if count is None else count

@@ -1,4 +1,4 @@
-"""Migrations: the numbered .sql files of `schema/`, once each, all in one transaction."""
+"""Migrations: the numbered .sql files of `schema/DIALECT/`, once each, all in one transaction."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from jotgate.errors import DatabaseUnusable
-from jotgate.store.ports import Store, Tx
+from jotgate.store.ports import Dialect, Store, Tx
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 _TABLE = """create table if not exists jotgate_migrations
@@ -22,9 +22,9 @@ class Step:
     statements: tuple[str, ...]
 
 
-def steps() -> tuple[Step, ...]:
+def steps(dialect: Dialect) -> tuple[Step, ...]:
     """What this jotgate knows, in order."""
-    files = resources.files("jotgate.store").joinpath("schema").iterdir()
+    files = resources.files("jotgate.store").joinpath("schema", dialect).iterdir()
     found = ((_FILE.fullmatch(file.name), file) for file in files)
     known = (_step(int(match[1]), match[2], file.read_text("utf-8")) for match, file in found if match)
     return tuple(sorted(known, key=lambda step: step.number))
@@ -37,28 +37,32 @@ async def migrate(
 
     Raises `DatabaseUnusable` when a newer jotgate made the database; a step that fails leaves nothing.
     """
-    known = steps() if known is None else known
-    if await check(store, known=known):
+    steps_known = steps(store.dialect) if known is None else known
+    if await check(store, known=steps_known):
         return 0
-    async with store.begin() as tx:
-        await tx.run(_TABLE)
-        applied = await _applied(tx)  # anew: another process may have been faster
-        _refuse_newer(applied, known)
-        missing = [step for step in known if step.number > applied]
-        for step in missing:
-            for statement in step.statements:
-                await tx.run(statement)
-            sql = "insert into jotgate_migrations (number, name, applied_at) values (?, ?, ?)"
-            await tx.run(sql, step.number, step.name, now)
-        await tx.run("update feed_head set incarnation = ? where incarnation = ''", entropy(8).hex())
+    incarnation = entropy(8).hex()
+    return await store.write(lambda tx: _take_steps(tx, steps_known, now=now, incarnation=incarnation))
+
+
+async def _take_steps(tx: Tx, known: tuple[Step, ...], *, now: int, incarnation: str) -> int:
+    await tx.run(_TABLE)
+    applied = await _applied(tx)  # anew: another process may have been faster
+    _refuse_newer(applied, known)
+    missing = [step for step in known if step.number > applied]
+    for step in missing:
+        for statement in step.statements:
+            await tx.run(statement)
+        sql = "insert into jotgate_migrations (number, name, applied_at) values (?, ?, ?)"
+        await tx.run(sql, step.number, step.name, now)
+    await tx.run("update feed_head set incarnation = ? where incarnation = ''", incarnation)
     return len(missing)
 
 
 async def check(store: Store, *, known: tuple[Step, ...] | None = None) -> bool:
     """Whether the schema is this jotgate's own; False: `migrate` is due. Raises `DatabaseUnusable`: newer, not ours."""
-    known = steps() if known is None else known
+    known = steps(store.dialect) if known is None else known
     tx = store.read()
-    tables = {name for (name,) in await tx.all("select name from sqlite_master where type = 'table'")}
+    tables = await store.tables()
     if tables and "jotgate_migrations" not in tables:
         raise DatabaseUnusable(f"The database is not jotgate's: it holds {', '.join(sorted(tables)[:5])}")
     applied = await _applied(tx) if tables else 0

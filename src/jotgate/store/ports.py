@@ -1,22 +1,32 @@
 """What every store keeps: the contracts that flows rely on.
 
-Rules: nothing but the transaction is awaited inside a transaction; every statement is safe to repeat; values are text,
-integers and bytes; SQL lives in the noun files beside this one (`users.py`, `sessions.py`, ...), written once, with
-`?`.
+Rules: nothing but the transaction is awaited inside a transaction; every transaction may be repeated as a whole, so it
+changes nothing but the database; values are text, integers and bytes; SQL lives in the noun files beside this one
+(`users.py`, `sessions.py`, ...), written once, with `?`, in the subset that SQLite and PostgreSQL share.
+
+Of transactions at the same time nothing is promised but READ COMMITTED: what must not cross takes the lock of a row
+first, by an `update`, by `Tx.shared`, or by comparing and swapping.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
 
 from jotgate.core.throttle import Limit
 
 Value = str | int | bytes | None
 Row = tuple[Any, ...]  # of Values: which column has which type is the schema's business
+Dialect = Literal["sqlite", "postgres"]
+T = TypeVar("T")
 
 
 class Tx(Protocol):
     """One transaction, or the store itself outside of one (each statement its own transaction)."""
+
+    @property
+    def shared(self) -> str:
+        """What a `select` ends with whose rows must stay as they are until the commit (nothing where one writes)."""
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         """The first row, or None."""
@@ -31,8 +41,15 @@ class Tx(Protocol):
 class Store(Protocol):
     """A database. Raises `Unavailable` when it is away, locked, full or read-only."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """Whose schema it has."""
+
     def begin(self, *, durable: bool = True) -> AbstractAsyncContextManager[Tx]:
-        """A write transaction. Leaving the block commits; with `durable` it returns once a power cut cannot undo it."""
+        """A write transaction, once. Leaving the block commits; with `durable` a power cut cannot undo it then."""
+
+    async def write(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
+        """What `work` gives, in a write transaction; on a conflict with another one all of it is done again."""
 
     def read(self) -> Tx:
         """For single statements that only read, each for itself."""
@@ -41,7 +58,32 @@ class Store(Protocol):
         """For single writing statements that a power cut may undo (rotation): no block, no wait for the disk."""
 
     async def version(self) -> int:
-        """A number that differs whenever another process may have committed since the last call."""
+        """A number that differs whenever another process may have told news or changed keys since the last call."""
+
+    async def tables(self) -> frozenset[str]:
+        """The names of the tables that are there."""
+
+    async def close(self) -> None:
+        """Give everything back; calling twice is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Entries of the feed that have just got the numbers `after` + 1 to `head`, and are committed."""
+
+    incarnation: str
+    after: int
+    head: int
+
+
+class Spread(Protocol):
+    """A fast way for news between nodes, never the only one: losing it loses nothing but time."""
+
+    async def run(self, heard: Callable[[], None]) -> None:
+        """Connect, for ever and again; `heard` is called when another node may have news in the database."""
+
+    def tell(self, stretch: Stretch) -> None:
+        """Send soon; waits for nothing and raises nothing."""
 
     async def close(self) -> None:
         """Give everything back; calling twice is fine."""
@@ -55,3 +97,6 @@ class Throttle(Protocol):
 
     async def fail(self, keys: Sequence[Limit]) -> None:
         """Count one failure against each."""
+
+    async def close(self) -> None:
+        """Give everything back; calling twice is fine."""

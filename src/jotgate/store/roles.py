@@ -16,6 +16,11 @@ async def put(tx: Tx, role: Role) -> None:
     )
 
 
+async def one_by_one(tx: Tx) -> None:
+    """First in a transaction that changes a role or who has it: it waits for the others that do."""
+    await tx.run("update installation set id = id where id = 1")
+
+
 async def all(tx: Tx) -> tuple[Role, ...]:  # noqa: A001 - read as roles.all
     """Every role, by name."""
     rows = await tx.all("select name, permissions from roles order by name")

@@ -8,7 +8,6 @@ flow then loads the session and decides.
 from functools import lru_cache
 
 from jotgate.core.model import Grant, Session
-from jotgate.errors import LoginError
 from jotgate.store.ports import Row, Tx
 
 _COLUMNS = """id, user_id, client_id, audience, scope, generation, parent, seed_hash, opened_at, rotated_at, expires_at,
@@ -29,11 +28,16 @@ _GENERATIONS = 2**32  # a refresh token has four bytes for its generation
 _LONGEST_DEVICE, _LONGEST_ADDRESS = 200, 64  # characters
 
 
-async def open(tx: Tx, session: Session) -> None:  # noqa: A001 - read as sessions.open
-    """A new session; device and address are cut. Raises `LoginError` when its user is disabled or gone meanwhile."""
-    opened = await tx.run(
-        f"""insert into sessions ({_COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-        where exists (select 1 from users where id = ? and disabled_at is null)""",
+async def open(tx: Tx, session: Session, *, password_hash: str | None = None) -> Grant | None:  # noqa: A001 - read as sessions.open
+    """A new session, and the facts that `rotate` gives; device and address are cut.
+
+    None: its user is disabled or gone meanwhile, or has not this password hash any more (None: whichever).
+    """
+    same = "true" if password_hash is None else "password_hash = ?"
+    proof = () if password_hash is None else (password_hash,)
+    row = await tx.one(
+        f"""insert into sessions ({_COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? from users
+        where id = ? and disabled_at is null and {same}{tx.shared} returning {_FACTS}""",
         session.id,
         session.user_id,
         session.client_id,
@@ -52,9 +56,9 @@ async def open(tx: Tx, session: Session) -> None:  # noqa: A001 - read as sessio
         session.closed_at,
         session.closed_by,
         session.user_id,
+        *proof,
     )
-    if not opened:
-        raise LoginError("the user was disabled or removed during the login")
+    return None if row is None else _grant(row)
 
 
 async def by_id(tx: Tx, session_id: str) -> Session | None:

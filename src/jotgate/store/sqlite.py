@@ -17,14 +17,14 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import TypeVar
 
 from jotgate.errors import DatabaseUnusable, Unavailable
-from jotgate.store.ports import Row, Tx, Value
+from jotgate.store.ports import Dialect, Row, Tx, Value
 from jotgate.store.sqlite_file import away, busy, connect
 from jotgate.store.sqlite_wal import Wal
 
@@ -52,6 +52,8 @@ def open_store(path: str | Path, *, patience_seconds: float = 5.0) -> "SqliteSto
 class SqliteStore:
     """Implements `ports.Store`. Made by `open_store` anywhere, then used from one event loop."""
 
+    dialect: Dialect = "sqlite"
+
     def __init__(self, path: str, connection: sqlite3.Connection, wal: Wal | None, *, patience_seconds: float) -> None:
         self.connection = connection
         self.wal = wal
@@ -69,6 +71,11 @@ class SqliteStore:
         """A write transaction; leaving the block commits, an exception rolls back."""
         return _Transaction(self, durable=durable)
 
+    async def write(self, work: Callable[[Tx], Awaitable[_T]], *, durable: bool = True) -> _T:
+        """What `work` gives; there is one writer, so nothing is done twice."""
+        async with self.begin(durable=durable) as tx:
+            return await work(tx)
+
     def read(self) -> Tx:
         """For single statements that only read."""
         return self._read
@@ -82,6 +89,11 @@ class SqliteStore:
         row = await self._read.one("pragma data_version")
         self.look()
         return int(row[0]) if row else 0
+
+    async def tables(self) -> frozenset[str]:
+        """The names of the tables that are there."""
+        rows = await self._read.all("select name from sqlite_master where type = 'table'")
+        return frozenset(name for (name,) in rows)
 
     async def close(self) -> None:
         """Wait for what is under way, then close; whoever comes later gets `Unavailable`."""
@@ -151,6 +163,7 @@ class _Single:
     """Single statements, each its own transaction. Implements `ports.Tx`."""
 
     __slots__ = ("_store", "_writes")
+    shared = ""
 
     def __init__(self, store: SqliteStore, *, writes: bool) -> None:
         self._store = store
@@ -199,6 +212,7 @@ class _Transaction:
     """BEGIN IMMEDIATE to COMMIT, then the disk. Any error of the database ends it. Implements `ports.Tx`."""
 
     __slots__ = ("_durable", "_live", "_store")
+    shared = ""
 
     def __init__(self, store: SqliteStore, *, durable: bool) -> None:
         self._store = store
