@@ -33,139 +33,6 @@ def test_nothing_set_is_a_working_issuer_on_loopback() -> None:
     assert settings.database_path == Path("jotgate-data/jotgate.db")
 
 
-@pytest.mark.parametrize(
-    ("variable", "text", "value"),
-    [
-        ("ISSUER", "https://auth.example.com", "https://auth.example.com"),
-        ("ISSUER", "https://example.com/tenant", "https://example.com/tenant"),
-        ("ISSUER", "http://localhost:9000", "http://localhost:9000"),
-        ("ISSUER", "http://[::1]:9000", "http://[::1]:9000"),
-        ("PREFIX", "", ""),
-        ("PREFIX", "/api/v1/auth", "/api/v1/auth"),
-        ("AUDIENCE", "gym, pool", ("gym", "pool")),
-        ("ALGORITHM", "eddsa", "EdDSA"),
-        ("ACCESS_TTL", "10", 10),
-        ("ACCESS_TTL", "24h", 86400),
-        ("ACCESS_TTL", "15m", 900),
-        ("REFRESH_TTL", "400d", 400 * 86400),
-        ("LOGIN_IDENTIFIERS", "username", ("username",)),
-        ("LOGIN_IDENTIFIERS", "username email", ("username", "email")),
-        ("REGISTRATION", "closed", "closed"),
-        ("PASSWORD_MIN_LENGTH", "8", 8),
-        ("RESPONSE_NAMES", "camel", "camel"),
-        ("EXTRA_CLAIMS", "", ()),
-        ("EXTRA_CLAIMS", "role,name", ("role", "name")),
-        ("TRANSPORT", "both", "both"),
-        ("REVOCATION", "off", False),
-    ],
-)
-def test_a_setting_reaches_the_policy(variable: str, text: str, value: object) -> None:
-    settings = load({f"JOTGATE_{variable}": text})
-
-    assert getattr(settings.policy, variable.lower()) == value
-
-
-@pytest.mark.parametrize(
-    ("variable", "text", "attribute", "value"),
-    [
-        ("PORT", "0", "port", 0),
-        ("PORT", "65535", "port", 65535),
-        ("DATA_DIR", "/var/lib/jotgate", "data_dir", Path("/var/lib/jotgate")),
-        ("DATABASE_URL", "sqlite:////srv/a.db", "database_path", Path("/srv/a.db")),
-        ("DATABASE_URL", "sqlite:///a.db", "database_path", Path("a.db")),
-        ("DATABASE_URL", "sqlite:///:memory:", "database_path", None),
-        ("SECRET", GOOD_SECRET, "secret", GOOD_SECRET.encode()),
-        ("SECRET_PREVIOUS", OTHER_SECRET, "secret_previous", (OTHER_SECRET.encode(),)),
-        ("HS256_SECRET", GOOD_SECRET, "hs256_secret", GOOD_SECRET.encode()),
-        ("FEED_TOKEN", "feed-token-0123456789", "feed_token", "feed-token-0123456789"),
-        ("CORS_ORIGINS", "https://app.example.com, http://localhost:3000", "cors_origins",
-         ("https://app.example.com", "http://localhost:3000")),
-        ("WORKERS", "1", "workers", 1),
-        ("LOG_FORMAT", "JSON", "log_format", "json"),
-        ("LOG_LEVEL", "debug", "log_level", "debug"),
-    ],
-)  # fmt: skip
-def test_a_setting_reaches_the_process(variable: str, text: str, attribute: str, value: object) -> None:
-    settings = load({f"JOTGATE_{variable}": text})
-
-    assert getattr(settings, attribute) == value
-
-
-def test_trusted_proxies_are_networks() -> None:
-    settings = load({"JOTGATE_TRUSTED_PROXIES": "10.0.0.0/8, 192.168.1.7, ::1"})
-
-    assert settings.trusted_proxies == ("10.0.0.0/8", "192.168.1.7/32", "::1/128")
-
-
-@pytest.mark.parametrize(
-    ("variable", "text"),
-    [
-        ("ISSUER", "http://auth.example.com"),  # plain http is for loopback
-        ("ISSUER", "https://auth.example.com/"),
-        ("ISSUER", "https://auth.example.com?x=1"),
-        ("ISSUER", "https://auth.example.com#x"),
-        ("ISSUER", "https://ada:pw@auth.example.com"),
-        ("ISSUER", "https://"),
-        ("ISSUER", "https://a:99999"),
-        ("ISSUER", "auth.example.com"),
-        ("ISSUER", "http://localhost.example.com"),
-        ("HOST", ""),
-        ("PORT", "65536"),
-        ("PORT", "-1"),
-        ("PORT", "eighty"),
-        ("PORT", "٣"),  # digits, but not ours
-        ("DATABASE_URL", "postgresql://db/jotgate"),
-        ("DATABASE_URL", "jotgate.db"),
-        ("REDIS_URL", "redis://localhost"),
-        ("NATS_URL", "nats://localhost"),
-        ("SECRET", "short"),
-        ("SECRET", "a" * 64),  # long and no secret
-        ("SECRET_PREVIOUS", "short"),
-        ("HS256_SECRET", "x" * 31),
-        ("FEED_TOKEN", "short"),
-        ("FEED_TOKEN", "with spaces in it, and long"),
-        ("PROFILE", "modern"),
-        ("PREFIX", "auth"),
-        ("PREFIX", "/auth/"),
-        ("PREFIX", "/.well-known/x"),
-        ("PREFIX", "/revocations"),
-        ("AUDIENCE", ""),
-        ("ALGORITHM", "none"),
-        ("ALGORITHM", "HS257"),
-        ("ACCESS_TTL", "9"),
-        ("ACCESS_TTL", "86401"),
-        ("ACCESS_TTL", "15 minutes"),
-        ("REFRESH_TTL", "401d"),
-        ("REFRESH_GRACE", "301"),
-        ("REFRESH_RECOVERY", "8d"),
-        ("REFRESH", "on"),
-        ("SESSIONS", "maybe"),
-        ("LOGIN_IDENTIFIERS", ""),
-        ("LOGIN_IDENTIFIERS", "phone"),
-        ("REGISTRATION", "ajar"),
-        ("PASSWORD_MIN_LENGTH", "7"),
-        ("PASSWORD_MIN_LENGTH", "129"),
-        ("RESPONSE_NAMES", "snake"),
-        ("EXTRA_CLAIMS", "password_hash"),
-        ("TRANSPORT", "carrier pigeon"),
-        ("CORS_ORIGINS", "*"),
-        ("CORS_ORIGINS", "https://*.example.com"),
-        ("CORS_ORIGINS", "https://app.example.com/path"),
-        ("TRUSTED_PROXIES", "everybody"),
-        ("WORKERS", "2"),
-        ("LOG_FORMAT", "xml"),
-        ("LOG_LEVEL", "loud"),
-    ],
-)
-def test_what_is_not_allowed_is_a_complaint_that_names_the_setting(variable: str, text: str) -> None:
-    setting = next(setting for setting in SETTINGS if setting.variable == f"JOTGATE_{variable}")
-
-    (complaint,) = complaints({setting.variable: text})
-
-    assert complaint.startswith(setting.variable)
-    assert setting.allowed in complaint
-
-
 def test_all_complaints_come_at_once() -> None:
     environ = {"JOTGATE_PORT": "x", "JOTGATE_PROFILE": "modern", "JOTGATE_ACCESS_TTL": "never", "JOTGATE_PREFX": "/a"}
 
@@ -180,12 +47,13 @@ def test_a_complaint_shows_the_value() -> None:
 
 def test_a_complaint_never_shows_a_secret() -> None:
     environ = {f"JOTGATE_{name}": "hunter2 " for name in ("SECRET", "SECRET_PREVIOUS", "HS256_SECRET", "FEED_TOKEN")}
-    environ["JOTGATE_REDIS_URL"] = "redis://user:hunter2@cache"
-    environ["JOTGATE_DATABASE_URL"] = "postgresql://user:hunter2@db/x"
+    environ["JOTGATE_REDIS_URL"] = "redis://user:hunter2@cache:0"
+    environ["JOTGATE_DATABASE_URL"] = "mysql://user:hunter2@db/x?password=hunter2"
+    environ["JOTGATE_NATS_URL"] = "nats://user:hunter2@news:0"
 
     found = complaints(environ)
 
-    assert len(found) == 6
+    assert len(found) == 7
     assert "hunter2" not in "".join(found)
 
 

@@ -68,7 +68,7 @@ def works(directory: Path) -> None:
 
 
 def test_all_wrong_settings_at_once(tmp_path: Path) -> None:
-    told = refused(tmp_path / "data", code=2, ALGORITHM="none", PROFIL="camel", WORKERS="4", REDIS_URL="redis://x")
+    told = refused(tmp_path / "data", code=2, ALGORITHM="none", PROFIL="camel", WORKERS="0", REDIS_URL="cache")
 
     assert len(told.splitlines()) == 1 + 4
     assert not (tmp_path / "data").exists()
