@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from jotgate.setting_table import SETTINGS
 from jotgate.settings import load
-from tests.test_settings import GOOD_SECRET, complaints
+from tests.test_settings import GOOD_SECRET, OTHER_SECRET, complaints
 
 
 @pytest.fixture(autouse=True)
