@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from jotgate.server.headers import Cors, Network, client_address, security
+from jotgate.server.headers import Cors, Network, address_finder, client_address, security
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -55,6 +55,15 @@ def test_the_client_is_the_last_one_that_no_proxy_of_ours_vouches_for(
     peer: str, forwarded: str, trusted: tuple[Network, ...], believed: str
 ) -> None:
     assert client_address(peer, forwarded, trusted) == believed
+
+
+@pytest.mark.parametrize("forwarded", ["", "203.0.113.9", "198.51.100.7, 203.0.113.9", "198.51.100.7, " * 40 + "::1"])
+def test_an_address_is_found_the_same_way_again(forwarded: str) -> None:
+    find = address_finder(TRUSTED)
+
+    found = [find("10.0.0.1", forwarded) for _ in range(2)]
+
+    assert found == [client_address("10.0.0.1", forwarded, TRUSTED)] * 2
 
 
 def test_cors_is_a_list_and_says_nothing_to_others() -> None:

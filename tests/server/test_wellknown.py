@@ -104,5 +104,7 @@ async def test_figures_count_answers_by_route_and_code_and_show_nobody(house: Ho
     assert refused in lines
     assert 'jotgate_requests_total{code="not_found",method="-",route="-",status="404"} 1.0' in lines
     assert 'jotgate_requests_total{code="method_not_allowed",method="-",route="-",status="405"} 1.0' in lines
+    assert 'jotgate_request_seconds_bucket{le="+Inf",route="/auth/refresh"} 3.0' in lines
+    assert 'jotgate_request_seconds_count{route="/auth/refresh"} 3.0' in lines
     for secret in ("secret", "ada", "BREW", tokens["access_token"], tokens["refresh_token"], "192.0.2.7"):
         assert secret not in answer.text

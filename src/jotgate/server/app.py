@@ -17,7 +17,7 @@ from jotgate.errors import Busy, JotgateError, LoginError, MethodNotAllowed, Not
 from jotgate.server import openapi
 from jotgate.server.access import admit
 from jotgate.server.gate import Edge, Gate, Route, Who
-from jotgate.server.headers import Cors, Header, client_address, security
+from jotgate.server.headers import Cors, Header, address_finder, security
 from jotgate.server.lifetime import Lifetime, Opener
 from jotgate.server.reply import NO_CONTENT, Reply, deliver, refusal
 from jotgate.server.request import Disconnected, Request
@@ -40,7 +40,8 @@ class Application:
         self._table = Table(rows, bases=("", issuer.path) if issuer.path else ("",))
         self._gate = Gate(policy, self._edge, openapi=lambda: openapi.document(policy, rows))
         self._lifetime = Lifetime(self._gate, opener)
-        self._trusted = tuple(ip_network(network) for network in self._edge.trusted_proxies)
+        self._behind_proxies = bool(self._edge.trusted_proxies)
+        self._find_address = address_finder([ip_network(network) for network in self._edge.trusted_proxies])
         self._cors = Cors(
             frozenset(origin.encode() for origin in self._edge.cors_origins),
             credentials=self._gate.browser.cookies_in_use,
@@ -107,8 +108,8 @@ class Application:
             await self._lifetime.start()
         peer = request.scope.get("client")
         if peer is not None:
-            forwarded = ",".join(request.every(b"x-forwarded-for")) if self._trusted else ""
-            request.address = client_address(peer[0], forwarded, self._trusted)
+            forwarded = ",".join(request.every(b"x-forwarded-for")) if self._behind_proxies else ""
+            request.address = self._find_address(peer[0], forwarded)
         if route.who is not Who.ANYBODY:
             request.principal = await admit(self._gate, request, route.who)
         return await route.endpoint(self._gate, request)

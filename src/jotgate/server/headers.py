@@ -10,8 +10,9 @@ HSTS is added where the issuer is on https. CORS is a list (Fetch standard secti
 hears nothing about it, `*` does not exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Header = tuple[bytes, bytes]
@@ -28,6 +29,7 @@ _CSP = b"default-src 'none'; frame-ancestors 'none'"
 _EXPOSED = b"WWW-Authenticate, Retry-After, ETag, Date"
 _PREFLIGHT_HEADERS = b"Authorization, Content-Type, X-CSRF-Token"
 _PREFLIGHT_SECONDS = b"600"
+_REMEMBERED_ADDRESSES, _REMEMBERED_LENGTH = 4096, 200  # a longer chain of proxies is worked out each time
 
 
 def security(*, secure: bool, style: str | None = None) -> tuple[Header, ...]:
@@ -68,6 +70,13 @@ class Cors:
             (b"access-control-allow-headers", _PREFLIGHT_HEADERS),
             (b"access-control-max-age", _PREFLIGHT_SECONDS),
         )
+
+
+def address_finder(trusted: Sequence[Network]) -> Callable[[str, str], str]:
+    """`client_address` behind these proxies: from a peer and its forwarded addresses; it remembers what it found."""
+    find = partial(client_address, trusted=trusted)
+    remembered = lru_cache(_REMEMBERED_ADDRESSES)(find)
+    return lambda peer, forwarded: (remembered if len(forwarded) <= _REMEMBERED_LENGTH else find)(peer, forwarded)
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:

@@ -12,7 +12,6 @@
 An error tells the names of fields and the kinds of values, never a value.
 """
 
-import asyncio
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from jotgate.core.model import Origin
 from jotgate.errors import BadRequest, BodyLate, BodyTooLarge, ContentTypeRefused, Invalid, JsonMalformed, Malformed
 from jotgate.guard.principal import Principal
 from jotgate.jose import strictjson
+from jotgate.server.patience import within
 
 MAX_BODY = 65536
 _BODY_SECONDS = 30
@@ -145,8 +145,7 @@ class Request:
         if len(announced) > 5 or (announced.isdigit() and int(announced) > MAX_BODY):
             raise BodyTooLarge
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                return await self._read()
+            return await within(self._read(), _BODY_SECONDS)
         except TimeoutError as error:
             raise BodyLate from error
 

@@ -60,13 +60,12 @@ async def refresh(gate: Gate, request: Request) -> Reply:
 
 async def _refreshed(gate: Gate, token: str, origin: Origin) -> TokenPair:
     """The next pair; every decision is counted."""
-    counted = gate.meters.refreshes
     try:
         pair = await refresh_flow.refresh(gate.env, token, origin=origin)
     except GrantError as error:
-        counted.labels("replay" if isinstance(error, Replayed) else "refuse").inc()
+        gate.meters.refreshed("replay" if isinstance(error, Replayed) else "refuse")
         raise
-    counted.labels(pair.decision).inc()
+    gate.meters.refreshed(pair.decision)
     return pair
 
 
