@@ -30,11 +30,12 @@ def nodes_of(
 def installation(
     home: Path, count: int = 3, *, database: str | None = None, each: tuple[dict[str, str], ...] = (), **settings: str
 ) -> Iterator[tuple[Server, ...]]:
-    """Started together on a new database (or `database`), ready, and gone at the end."""
+    """Started on a new database (or `database`), ready, and gone at the end."""
     nodes = nodes_of(home, count, database=database or fresh_database(), each=each, **settings)
     with ExitStack() as stack:
         for node in nodes:
             stack.callback(node.stop)
+        nodes[0].start()
         with ThreadPoolExecutor(count) as starters:
-            list(starters.map(Server.start, nodes))
+            list(starters.map(Server.start, nodes[1:]))
         yield nodes
