@@ -215,7 +215,7 @@ def player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
         before = _cpu(process)
         result = _generate(job)
         used = _cpu(process) - before
-        job.bodies = result.bodies
+        job.bodies, job.tokens = result.bodies, result.tokens if job.tokens else []
         answered = result.statuses.get(200, 0)
         if set(result.statuses) != {200}:
             raise RuntimeError(f"{job.path} answered {result.statuses}")

@@ -1,4 +1,4 @@
-"""fastapi-users as its full example has it: SQLAlchemy's async engine, bearer tokens as JWT. It has no refresh tokens."""
+"""fastapi-users as its full example has it: SQLAlchemy's async engine, bearer tokens as JWT, no refresh tokens."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Flask-JWT-Extended with its block list in the database by Flask-SQLAlchemy; a refresh blocks the token that it used up."""
+"""Flask-JWT-Extended with its block list in the database by Flask-SQLAlchemy; a refresh blocks what it used up."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def is_blocked(_header: Any, payload: Any) -> bool:
 
 
 @application.post("/refresh")
-@jwt_required(refresh=True)
+@jwt_required(refresh=True)  # type: ignore[untyped-decorator] # it has no types
 def refresh() -> Response:
     old = get_jwt()
     entry = TokenBlocklist(jti=old["jti"], type=old["type"], user_id=old["sub"], created_at=datetime.now(UTC))
