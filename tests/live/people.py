@@ -4,15 +4,15 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import nacl.pwhash
 
+from jotgate.assemble import open_store
 from jotgate.core.ids import ENTROPY_BYTES, new_id
 from jotgate.core.model import User
 from jotgate.core.passwords import Argon2
+from jotgate.settings import Settings, load
 from jotgate.store import users
-from jotgate.store.sqlite import open_store
 from tests.live.process import Server
 
 PASSWORD = "a long enough passphrase"
@@ -21,7 +21,7 @@ PASSWORD = "a long enough passphrase"
 def settle(server: Server, names: Sequence[str], *, disabled: bool = False) -> list[str]:
     """Users `NAME@example.com`; gives the addresses."""
     emails = [f"{name}@example.com" for name in names]
-    asyncio.run(_settle(server.data_dir / "jotgate.db", emails, disabled=disabled))
+    asyncio.run(_settle(load(server.environment), emails, disabled=disabled))
     return emails
 
 
@@ -30,11 +30,11 @@ def network(number: int) -> str:
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
-async def _settle(database: Path, emails: Sequence[str], *, disabled: bool) -> None:
+async def _settle(settings: Settings, emails: Sequence[str], *, disabled: bool) -> None:
     cost = Argon2()
     phc = nacl.pwhash.argon2id.str(PASSWORD.encode(), opslimit=cost.passes, memlimit=cost.memory_kib * 1024).decode()
     now = int(time.time())
-    store = open_store(database)
+    store = await open_store(settings)
     try:
         async with store.begin() as tx:
             for email in emails:

@@ -15,9 +15,9 @@ from tests.live.talk import Line
 
 @dataclass
 class Storm:
-    """One client for each of `emails`; its address is in `networks`."""
+    """One client for each of `emails`; its address is in `networks`, its server the next one of `ports`."""
 
-    port: int
+    ports: list[int]
     emails: list[str]
     networks: list[str]
     password: str
@@ -46,7 +46,7 @@ async def rage(storm: Storm) -> Seen:
 
 
 async def _client(storm: Storm, number: int, seen: Seen, *, until: float) -> None:
-    line = Line(storm.port)
+    line = Line(storm.ports[number % len(storm.ports)])
     body = {"email": storm.emails[number], "password": storm.password}
     headers = {"X-Forwarded-For": storm.networks[number]}
     try:
