@@ -8,9 +8,9 @@ flow then loads the session and decides.
 from functools import lru_cache
 
 from jotgate.core.model import Grant, Session
-from jotgate.store.ports import Row, Tx
+from jotgate.store.ports import Row, Tx, Value
 
-_COLUMNS = """id, user_id, client_id, audience, scope, generation, parent, seed_hash, opened_at, rotated_at, expires_at,
+COLUMNS = """id, user_id, client_id, audience, scope, generation, parent, seed_hash, opened_at, rotated_at, expires_at,
     idle_seconds, amr, device, address, closed_at, closed_by"""
 _OPEN = "closed_at is null and expires_at > ? and rotated_at + idle_seconds > ?"
 _ENABLED = "exists (select 1 from users where users.id = sessions.user_id and users.disabled_at is null)"
@@ -36,8 +36,18 @@ async def open(tx: Tx, session: Session, *, password_hash: str | None = None) ->
     same = "true" if password_hash is None else "password_hash = ?"
     proof = () if password_hash is None else (password_hash,)
     row = await tx.one(
-        f"""insert into sessions ({_COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? from users
+        f"""insert into sessions ({COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? from users
         where id = ? and disabled_at is null and {same}{tx.shared} returning {_FACTS}""",
+        *values(session),
+        session.user_id,
+        *proof,
+    )
+    return None if row is None else _grant(row)
+
+
+def values(session: Session) -> tuple[Value, ...]:
+    """What stands in the columns, in the order of `COLUMNS`."""
+    return (
         session.id,
         session.user_id,
         session.client_id,
@@ -55,15 +65,12 @@ async def open(tx: Tx, session: Session, *, password_hash: str | None = None) ->
         session.address and session.address[:_LONGEST_ADDRESS],
         session.closed_at,
         session.closed_by,
-        session.user_id,
-        *proof,
     )
-    return None if row is None else _grant(row)
 
 
 async def by_id(tx: Tx, session_id: str) -> Session | None:
     """The session, over or not."""
-    row = await tx.one(f"select {_COLUMNS} from sessions where id = ?", session_id)
+    row = await tx.one(f"select {COLUMNS} from sessions where id = ?", session_id)
     return None if row is None else _session(row)
 
 
@@ -125,7 +132,7 @@ async def close_all(tx: Tx, user_id: str, why: str, now: int, *, except_id: str 
 async def of_user(tx: Tx, user_id: str, now: int, *, after: str = "", limit: int = 1000) -> tuple[Session, ...]:
     """The user's open sessions, oldest first, those whose id comes after `after`."""
     rows = await tx.all(
-        f"select {_COLUMNS} from sessions where user_id = ? and id > ? and {_OPEN} order by id limit ?",
+        f"select {COLUMNS} from sessions where user_id = ? and id > ? and {_OPEN} order by id limit ?",
         user_id,
         after,
         now,
@@ -138,7 +145,7 @@ async def of_user(tx: Tx, user_id: str, now: int, *, after: str = "", limit: int
 async def page(tx: Tx, now: int, *, after: str = "", limit: int = 1000) -> tuple[Session, ...]:
     """Open sessions of everybody, oldest first, those whose id comes after `after`."""
     rows = await tx.all(
-        f"select {_COLUMNS} from sessions where id > ? and {_OPEN} order by id limit ?", after, now, now, limit
+        f"select {COLUMNS} from sessions where id > ? and {_OPEN} order by id limit ?", after, now, now, limit
     )
     return tuple(map(_session, rows))
 
