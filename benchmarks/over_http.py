@@ -22,13 +22,13 @@ import psutil
 
 from benchmarks.load import Job, Result
 from benchmarks.pinned import pinned
-from benchmarks.report import Goal, Row, at_least
+from benchmarks.report import Goal, Row, at_least, at_most
 from tests.live.process import Server, free_port, serving
 
 SERVER_CORE, LOAD_CORE, BOTH = "0", "1", "0,1"
 CONNECTIONS = 32
 CLIENTS = 5  # that log in at once, for each thread of the hashing pool
-REFRESHES_A_SECOND, SHARE_OF_ARGON2 = 3000, 0.9
+REFRESHES_A_SECOND, TIMES_RAW, SHARE_OF_ARGON2 = 3000, 2.0, 0.95
 PASSWORD = "correct horse battery staple"
 
 
@@ -64,22 +64,26 @@ def _refreshes(seconds: float, rounds: int) -> list[Row]:
             f"jotgate, {alg}": stack.enter_context(_jotgate_refreshing(alg)) for alg in ("ES256", "EdDSA")
         } | {f"raw handler, {alg}": stack.enter_context(_raw_refreshing(alg)) for alg in ("ES256", "EdDSA")}
         seen = take_turns(contestants, rounds=rounds, seconds=seconds)
-    raw = median(one.rate for one in seen["raw handler, ES256"])
-    return [_refresh_row(who, turns, raw=raw) for who, turns in seen.items()]
+    ours, raw = seen["jotgate, ES256"], seen["raw handler, ES256"]
+    rate = median(turn.rate for turn in ours)
+    times = _paired(ours, raw, "cpu")
+    goals = {
+        "jotgate, ES256": at_least("at least {limit:,} a second ({value:,.0f})", rate, REFRESHES_A_SECOND),
+        "raw handler, ES256": at_most("jotgate: at most {limit:g} times the CPU ({value:.2f})", times, TIMES_RAW),
+    }
+    return [_refresh_row(who, turns, raw=raw, goal=goals.get(who)) for who, turns in seen.items()]
 
 
-def _refresh_row(who: str, turns: list[Round], *, raw: float) -> Row:
+def _refresh_row(who: str, turns: list[Round], *, raw: list[Round], goal: Goal | None) -> Row:
     rate = median(turn.rate for turn in turns)
-    limit = REFRESHES_A_SECOND
-    return Row(
-        "refresh over HTTP, one core",
-        who,
-        cpu=median(turn.cpu for turn in turns),
-        wall=1 / rate,
-        rate=rate,
-        note=f"{rate / raw:.2f} x raw ES256; p50 {_ms(turns, 'p50')}, p99 {_ms(turns, 'p99')}; {_generator(turns)}",
-        goal=at_least("at least {limit:,} a second ({value:,.0f})", rate, limit) if who == "jotgate, ES256" else None,
-    )
+    note = f"{_paired(turns, raw, 'cpu'):.2f} x the CPU of raw ES256; p50 {_ms(turns, 'p50')}, p99 {_ms(turns, 'p99')}"
+    cpu = median(turn.cpu for turn in turns)
+    return Row("refresh over HTTP, one core", who, cpu, 1 / rate, rate, f"{note}; {_generator(turns)}", goal)
+
+
+def _paired(ones: list[Round], others: list[Round], name: str) -> float:
+    """How many times as much, by the median of neighbouring rounds: the machine's pace drifts."""
+    return median(getattr(one, name) / getattr(other, name) for one, other in zip(ones, others, strict=True))
 
 
 @contextmanager
@@ -102,7 +106,7 @@ def _raw_refreshing(alg: str) -> Iterator[Callable[[float], Round]]:
         environment = os.environ | {"RAW_DATABASE": f"{home}/raw.db", "RAW_ALGORITHM": alg}
         process = subprocess.Popen(pinned(SERVER_CORE, *command, "--log-level", "error"), env=environment)
         try:
-            bodies = [json.dumps({"refresh_token": f"raw-{at}"}) for at in range(CONNECTIONS)]
+            bodies = [json.dumps({"refresh_token": f"{at:032x}.0.{bytes(16).hex()}"}) for at in range(CONNECTIONS)]
             job = Job(port, "/auth/refresh", bodies, networks(CONNECTIONS), seconds=1, refreshing=True)
             wait_for(port)
             yield player(job, psutil.Process(process.pid))
@@ -123,9 +127,7 @@ def _logins(task: str, cores: str, *, seconds: float, rounds: int) -> list[Row]:
         job = Job(server.port, "/auth/login", bodies, networks(len(bodies)), seconds=1)
         contestants = {"jotgate": player(job, _served_by(server)), "Argon2id alone": _argon2_player(cores, threads)}
         seen = take_turns(contestants, rounds=rounds, seconds=seconds)
-    share = median(
-        ours.rate / raw.rate for ours, raw in zip(seen["jotgate"], seen["Argon2id alone"], strict=True)
-    )  # of neighbouring rounds: the machine's pace drifts
+    share = _paired(seen["jotgate"], seen["Argon2id alone"], "rate")
     goal = at_least("at least {limit:.0%} of Argon2id ({value:.1%})", share, SHARE_OF_ARGON2)
     raw = median(turn.cpu for turn in seen["Argon2id alone"])
     return [

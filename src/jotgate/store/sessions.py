@@ -22,7 +22,7 @@ _FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at,
     (select group_concat(role, ' ') from user_roles where user_roles.user_id = sessions.user_id),
     (select group_concat(permissions, ' ') from user_roles join roles on roles.name = user_roles.role
         where user_roles.user_id = sessions.user_id)"""
-_ROTATE = f"""update sessions set generation = ?, parent = ?, rotated_at = ?
+ROTATE = f"""update sessions set generation = ?, parent = ?, rotated_at = ?
     where id = ? and generation = ? and seed_hash = ? and client_id = ? and {_OPEN} and {_ENABLED} returning {_FACTS}"""
 _GENERATIONS = 2**32  # a refresh token has four bytes for its generation
 _LONGEST_DEVICE, _LONGEST_ADDRESS = 200, 64  # characters
@@ -81,7 +81,7 @@ async def rotate(
     if generation + 1 >= _GENERATIONS:
         return None
     after = generation + 1
-    row = await tx.one(_ROTATE, after, generation, now, session_id, generation, seed_hash, client_id, now, now)
+    row = await tx.one(ROTATE, after, generation, now, session_id, generation, seed_hash, client_id, now, now)
     return None if row is None else _grant(row)
 
 
