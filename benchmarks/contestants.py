@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -64,7 +64,7 @@ class Peer:
     module: str
     asked: Asked
     asgi: bool = False
-    count: int = field(default=CONNECTIONS)
+    names: tuple[str, ...] = ()  # what is sent instead of the tokens that it prepares
 
 
 REFRESHING = (
@@ -75,17 +75,17 @@ REFRESHING = (
 
 
 @contextmanager
-def python_peer(peer: Peer, database: str, *, sessions: bool = True) -> Iterator[Play]:
-    """One of `REFRESHING` on a database whose URL is as SQLAlchemy writes it."""
+def python_peer(peer: Peer, database: str) -> Iterator[Play]:
+    """A server in Python on a database whose URL is as SQLAlchemy writes it."""
     module, port = f"benchmarks.server_peers.{peer.module}", free_port()
     environment = os.environ | {"PEER_DATABASE": database, "PEER_SECRET": secrets.token_hex(32)}
-    prepare = [sys.executable, "-m", module, str(peer.count)]
+    prepare = [sys.executable, "-m", module, str(CONNECTIONS)]
     prepared = subprocess.run(prepare, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     backend = database.partition(":")[0].partition("+")[0]
     command = _uvicorn(module, port) if peer.asgi else _gunicorn(module, port, THREADS[backend])
     with _running(command, environment) as process:
         wait_for(port)
-        tokens = json.loads(prepared.stdout) if sessions else [""] * peer.count
+        tokens = list(peer.names) or json.loads(prepared.stdout)
         yield player(peer.asked.job(port, tokens), psutil.Process(process.pid))
 
 
@@ -108,7 +108,8 @@ def raw(app: str, **environment: str) -> Iterator[Play]:
     with _running(command, os.environ | {"RAW_ALGORITHM": "ES256"} | environment) as process:
         wait_for(port)
         asked = Asked("/auth/refresh", '{"refresh_token":"TOKEN"}')
-        yield player(asked.job(port, [f"raw-{at}" for at in range(CONNECTIONS)]), psutil.Process(process.pid))
+        tokens = [f"{at:032x}.0.{bytes(16).hex()}" for at in range(CONNECTIONS)]
+        yield player(asked.job(port, tokens), psutil.Process(process.pid))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,19 +29,24 @@ database = sqlite3.connect(os.environ["RAW_DATABASE"], isolation_level=None)
 encode, decode = msgspec.json.encode, msgspec.json.decode
 
 
+def people(count: int, now: int) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """As many users, each with a session: the rows of `users` and of `sessions`."""
+    for number in range(count):
+        name = f"{number:032x}"
+        facts = (CLIENT, ISSUER, None, 0, -1, hashlib.sha256(SEED).digest(), now, now, now + LIFE, LIFE, "pwd")
+        user = (name, f"raw-{number}@example.com", None, "Raw", None, now, now, None)
+        yield user, (name, name, *facts, "benchmarks.load", "127.0.0.1", None, None)
+
+
 def fill(count: int, now: int) -> None:
-    """As many users, each with a role and a session."""
+    """The tables, with people in them."""
     database.executescript("pragma journal_mode=wal; pragma synchronous=normal; begin")
     for step in migrate.steps("sqlite"):
         for statement in step.statements:
             database.execute(statement)
-    for number in range(count):
-        name = f"{number:032x}"
-        user = (name, f"raw-{number}@example.com", None, "Raw", None, now, now, None)
-        database.execute("insert into users values (?, ?, ?, ?, ?, ?, ?, ?)", user)
-        facts = (CLIENT, ISSUER, None, 0, -1, hashlib.sha256(SEED).digest(), now, now, now + LIFE, LIFE, "pwd")
-        row = (name, name, *facts, "benchmarks.load", "127.0.0.1", None, None)
-        database.execute(f"insert into sessions values ({', '.join('?' * len(row))})", row)
+    for user, session in people(count, now):
+        for table, row in (("users", user), ("sessions", session)):
+            database.execute(f"insert into {table} values ({', '.join('?' * len(row))})", row)
     database.execute("commit")
 
 
@@ -55,11 +60,19 @@ HEADER = b64(encode({"alg": algorithm, "kid": "raw", "typ": "at+jwt"}))
 def refresh(body: bytes) -> bytes:
     """The whole handler but for ASGI."""
     token, now = decode(body)["refresh_token"], int(time.time())
-    session, text, seed = token.split(".")
-    generation, proof = int(text), hashlib.sha256(bytes.fromhex(seed)).digest()
-    row = database.execute(
-        sessions.ROTATE, (generation + 1, generation, now, session, generation, proof, CLIENT, now, now)
-    ).fetchone()
+    return minted(database.execute(sessions.ROTATE, swap(token, now)).fetchone(), token, now)
+
+
+def swap(token: str, now: int) -> tuple[Any, ...]:
+    """What the statement is given."""
+    session, generation, seed = token.split(".")
+    proof, current = hashlib.sha256(bytes.fromhex(seed)).digest(), int(generation)
+    return current + 1, current, now, session, current, proof, CLIENT, now, now
+
+
+def minted(row: Sequence[Any], token: str, now: int) -> bytes:
+    """What is answered when the row has changed."""
+    session, generation, seed = token.split(".")
     (_, user, client, audience, _, opened_at, amr, expires_at, idle_seconds, epoch, *_, roles, scope) = row
     claims = {
         "iss": ISSUER,
@@ -84,7 +97,7 @@ def refresh(body: bytes) -> bytes:
         "access_token": (data + b"." + b64(signature)).decode(),
         "token_type": "Bearer",
         "expires_in": 900,
-        "refresh_token": f"{session}.{generation + 1}.{seed}",
+        "refresh_token": f"{session}.{int(generation) + 1}.{seed}",
         "refresh_expires_in": min(expires_at - now, idle_seconds),
         "scope": scope or "",
     }

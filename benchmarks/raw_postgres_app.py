@@ -1,43 +1,48 @@
-"""The raw ASGI handler on PostgreSQL: one `update ... returning` by asyncpg, one signature, one JSON answer.
+"""The raw ASGI handler on PostgreSQL: the same statement by asyncpg, the same signature, the same answer.
 
-Run by uvicorn as `benchmarks.raw_postgres_app:app`, with lifespan; `RAW_POSTGRES` is the URL of an empty database, the
-rest is as for `raw_app`.
+Run by uvicorn as `benchmarks.raw_postgres_app:app`; `RAW_POSTGRES` is the URL of an empty database, `RAW_DATABASE` is
+`:memory:` (the handler on SQLite is imported for its parts), `RAW_ALGORITHM` as there.
 """
 
 import os
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import asyncpg
 
-from benchmarks.raw_app import Message, decode, minted
+from benchmarks.raw_app import Message, decode, minted, people, swap
+from jotgate.store import migrate, sessions
+from jotgate.store.postgres_sql import translated
 
-CONNECTIONS = 8
-TABLE = "create table sessions (id text primary key, user_id text, generation integer, rotated_at integer)"
-FILL = "insert into sessions select 'raw-' || at, 'user-' || at, 0, 0 from generate_series(0, 63) at"
-ROTATE = "update sessions set generation = generation + 1, rotated_at = $1 where id = $2 returning generation, user_id"
-pools: list["asyncpg.Pool[asyncpg.Record]"] = []
+CONNECTIONS = 10
+ROTATE = translated(sessions.ROTATE)
+pools: list[Any] = []  # asyncpg has no types
 
 
-async def keep(_connection: object) -> None:
-    """Nothing to put back when a connection is released: no RESET round trip."""
+async def nothing(_connection: object) -> None:
+    """No RESET between two users of a connection."""
 
 
 async def start() -> None:
-    """The pool, the table and its rows."""
-    opened = await asyncpg.create_pool(
-        os.environ["RAW_POSTGRES"], min_size=CONNECTIONS, max_size=CONNECTIONS, reset=keep
+    """The pool, and the tables with people in them."""
+    pool = await asyncpg.create_pool(
+        os.environ["RAW_POSTGRES"], min_size=CONNECTIONS, max_size=CONNECTIONS, reset=nothing
     )
-    for statement in (TABLE, FILL):
-        await opened.execute(statement)
-    pools.append(opened)
+    for step in migrate.steps("postgres"):
+        for statement in step.statements:
+            await pool.execute(statement)
+    for user, session in people(64, int(time.time())):
+        for table, row in (("users", user), ("sessions", session)):
+            values = ", ".join(f"${at + 1}" for at in range(len(row)))
+            await pool.execute(f"insert into {table} values ({values})", *row)
+    pools.append(pool)
 
 
 async def refresh(body: bytes) -> bytes:
     """The whole handler but for ASGI."""
     token, now = decode(body)["refresh_token"], int(time.time())
-    generation, user = await pools[0].fetchrow(ROTATE, now, token)
-    return minted(token, generation, user, now=now)
+    return minted(await pools[0].fetchrow(ROTATE, *swap(token, now)), token, now)
 
 
 async def app(
