@@ -270,7 +270,7 @@ class Lives(RuleBasedStateMachine):
         elif what == "rotate":
             self.run(keys.rotate(self.env, at_once=True))
         else:
-            self.run(sweep.sweep(self.env) if what == "sweep" else keys.tick(self.env))
+            self.run(sweep.sweep(self.env, holder="here") if what == "sweep" else keys.tick(self.env))
 
     def forget_rotations(self) -> None:
         """A power cut takes the last rotation of every session back."""

@@ -5,7 +5,7 @@
     watch      200 ms     hears what other processes changed: keys, and the revocations that they wrote;
                           at once where another node spreads that there is something to hear
     keys       60 s       makes, promotes and retires signing keys when they are due
-    sweep      10 min     forgets what matters to nobody any more
+    sweep      10 min     forgets what matters to nobody any more; of all nodes one does, as long as it lives
 
 A failure is logged once, until it works again; the next round tries anew.
 """
@@ -23,6 +23,7 @@ _log = logging.getLogger("jotgate")
 _WATCH_SECONDS = 0.2
 _KEYS_SECONDS = 60.0
 _SWEEP_SECONDS = 600.0
+_HOLDER_BYTES = 16
 
 Work = Callable[[Env], Awaitable[object]]
 
@@ -34,7 +35,7 @@ def begin(env: Env) -> tuple[asyncio.Task[None], ...]:
         *(asyncio.create_task(spread.run(news.set), name="jotgate spread") for spread in env.feed.spreads),
         asyncio.create_task(_every(_WATCH_SECONDS, _Watch(), env, wake=news), name="jotgate watch"),
         asyncio.create_task(_every(_KEYS_SECONDS, keys.tick, env), name="jotgate keys"),
-        asyncio.create_task(_every(_SWEEP_SECONDS, sweep.sweep, env), name="jotgate sweep"),
+        asyncio.create_task(_every(_SWEEP_SECONDS, _Sweep(env), env), name="jotgate sweep"),
     )
 
 
@@ -50,6 +51,16 @@ class _Watch:
             await keys.reload(env)
         await feed.sequence(env)
         self._seen = version
+
+
+class _Sweep:
+    """Sweeps under a name of this process's own."""
+
+    def __init__(self, env: Env) -> None:
+        self._holder = env.entropy(_HOLDER_BYTES).hex()
+
+    async def __call__(self, env: Env) -> None:
+        await sweep.sweep(env, holder=self._holder)
 
 
 async def _every(seconds: float, work: Work, env: Env, *, wake: asyncio.Event | None = None) -> None:
