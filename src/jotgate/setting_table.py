@@ -246,6 +246,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cors_origins", "origins such as https://app.example.com, separated by commas, without *", _list(_origin)),
     Setting("trusted_proxies", "addresses or networks such as 10.0.0.0/8, separated by commas", _list(_network)),
     Setting("workers", "worker processes, from 1 to 256", _whole(1, 256)),
+    Setting("sqlite_workers", "on (several workers share an SQLite file) or off", _switch),
+    Setting("drain", "0 to 5 minutes, such as 10s", _span(0, 300)),
     Setting("log_format", "text or json", _choice("text", "json")),
     Setting("log_level", "debug, info, warning or error", _choice("debug", "info", "warning", "error")),
     Setting("admin_email", "an e-mail address", _email),

@@ -53,6 +53,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     workers: int = 1
+    sqlite_workers: bool = False
+    drain: int = 0
     log_format: str = "text"
     log_level: str = "info"
     admin_email: str | None = None
