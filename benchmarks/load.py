@@ -29,6 +29,7 @@ class Job(msgspec.Struct):
     content_type: str = "application/json"
     headers: str = ""  # more lines, each ending in CRLF; TOKEN stands for the token there too
     field: str = "refresh_token"  # where an answer has the next token
+    deck: list[str] = []  # instead of both: what TOKEN stands for, each once; who asks next takes the next one
 
 
 class Result(msgspec.Struct):
@@ -59,13 +60,23 @@ class Talk(asyncio.Protocol):
         ).encode()
         self.template, self.field = job.template.encode(), f'"{job.field}":'.encode()
         self.token, self.body = b"", b""
-        if job.tokens:
+        if job.deck:
+            self.deal()
+        elif job.tokens:
             self.carry(job.tokens[number].encode())
         else:
             self.body = job.bodies[number].encode()
         self.buffer = b""
         self.again = False
         self.done = asyncio.get_running_loop().create_future()
+
+    def deal(self) -> None:
+        """The next one, or the end."""
+        token = next(self.seen.deck, None)
+        if token is None:
+            self.seen.until = 0
+        else:
+            self.carry(token.encode())
 
     def carry(self, token: bytes) -> None:
         self.token, self.body = token, self.template.replace(b"TOKEN", token)
@@ -101,6 +112,8 @@ class Talk(asyncio.Protocol):
             self.seen.latencies.append(now - self.sent_at)
             if self.job.refreshing:
                 self.carry(successor(body, self.field))
+        if self.job.deck:
+            self.deal()
         if now >= self.seen.until:
             self.again = False
         if self.again or now >= self.seen.until:
@@ -124,8 +137,9 @@ class Talk(asyncio.Protocol):
 class Seen:
     """What all connections count together."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: float, deck: list[str]) -> None:
         self.until = until
+        self.deck = iter(deck)
         self.statuses: Counter[int] = Counter()
         self.latencies: list[float] = []
 
@@ -145,7 +159,7 @@ def successor(body: bytes, field: bytes) -> bytes:
 async def run(job: Job) -> Result:
     """Play the job to its end."""
     started, cpu = time.perf_counter(), time.process_time()
-    seen = Seen(started + job.seconds)
+    seen = Seen(started + job.seconds, job.deck)
     talks = [Talk(job, number, seen) for number in range(len(job.networks))]
     for talk in talks:
         await talk.connect()

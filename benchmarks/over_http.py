@@ -83,7 +83,9 @@ def _refresh_row(who: str, turns: list[Round], *, raw: list[Round], goal: Goal |
 
 def _paired(ones: list[Round], others: list[Round], name: str) -> float:
     """How many times as much, by the median of neighbouring rounds: the machine's pace drifts."""
-    return median(getattr(one, name) / getattr(other, name) for one, other in zip(ones, others, strict=True))
+    return median(
+        float(getattr(one, name)) / float(getattr(other, name)) for one, other in zip(ones, others, strict=True)
+    )
 
 
 @contextmanager
@@ -214,23 +216,30 @@ def player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
 
     def play(seconds: float) -> Round:
         job.seconds = seconds
-        before = _cpu(process)
-        result = _generate(job)
-        used = _cpu(process) - before
+        turn, result = play_once(job, lambda: cpu_of(process))
         job.bodies, job.tokens = result.bodies, result.tokens if job.tokens else []
-        answered = result.statuses.get(200, 0)
-        if set(result.statuses) != {200}:
-            raise RuntimeError(f"{job.path} answered {result.statuses}")
-        ordered = sorted(result.latencies)
-        return Round(
-            result.rate,
-            used / answered,
-            p50=ordered[len(ordered) // 2],
-            p99=ordered[len(ordered) * 99 // 100],
-            generator=result.cpu / result.seconds,
-        )
+        return turn
 
     return play
+
+
+def play_once(job: Job, used: Callable[[], float]) -> tuple[Round, Result]:
+    """One turn; `used` tells the CPU time that the server has used so far."""
+    before = used()
+    result = _generate(job)
+    spent = used() - before
+    answered = result.statuses.get(200, 0)
+    if set(result.statuses) != {200}:
+        raise RuntimeError(f"{job.path} answered {result.statuses}")
+    ordered = sorted(result.latencies)
+    turn = Round(
+        result.rate,
+        spent / answered,
+        p50=ordered[len(ordered) // 2],
+        p99=ordered[len(ordered) * 99 // 100],
+        generator=result.cpu / result.seconds,
+    )
+    return turn, result
 
 
 def _generate(job: Job) -> Result:
@@ -242,7 +251,7 @@ def _generate(job: Job) -> Result:
         raise RuntimeError(f"the generator wrote {len(done.stdout)} bytes that end in {done.stdout[-80:]!r}") from error
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
     """Of the process and all that it has started."""
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
     return float(sum(one.user + one.system for one in times))
