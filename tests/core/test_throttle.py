@@ -14,6 +14,7 @@ from jotgate.core.throttle import (
     SITE_TIER,
     Limit,
     fail,
+    forgive,
     limits_for,
     longest_wait,
     network,
@@ -114,6 +115,11 @@ def test_who_waits_as_long_as_told_is_admitted(burst: int, seconds: float, gaps:
 
         assert wait(tat, limit, now=now) == pytest.approx(0, abs=1e-5)
         tat = fail(tat, limit, now=now)
+
+
+@pytest.mark.parametrize("before", [None, NOW - 5, NOW + 25])
+def test_what_is_forgiven_at_once_was_not_counted(before: float | None) -> None:
+    assert forgive(fail(before, LIMIT, now=NOW), LIMIT) == max(before or 0.0, NOW)
 
 
 # --- all limits together

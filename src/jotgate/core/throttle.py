@@ -51,6 +51,11 @@ def fail(tat: float | None, limit: Limit, *, now: float) -> float:
     return max(tat or 0.0, now) + limit.seconds
 
 
+def forgive(tat: float, limit: Limit) -> float:
+    """The count with one failure less, which was none."""
+    return tat - limit.seconds
+
+
 def longest_wait(limits: Sequence[Limit], counted: Callable[[bytes], float | None], *, now: float) -> int:
     """Whole seconds until all limits allow a try, 0: now. `counted` gives a key's number, None where there is none."""
     waits = (

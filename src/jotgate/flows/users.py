@@ -214,11 +214,11 @@ async def _prove(env: Env, user: User, current: str, *, network: str) -> None:
     except PasswordRefused:
         current = ""
     right = await env.hasher.verify(user.password_hash, current, network)
-    if wait := await env.throttle.wait(limits):  # guesses at once wait like those in a row
+    if wait := await env.throttle.fail(limits):  # guesses at once wait like those in a row
         raise Throttled(wait)
     if not right:
-        await env.throttle.fail(limits)
         raise LoginError("wrong password")
+    await env.throttle.forgive(limits)
 
 
 async def _replace_password(env: Env, user: User, phc: str, *, keep: str | None, actor: str | None) -> None:

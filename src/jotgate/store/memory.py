@@ -28,18 +28,34 @@ class MemoryThrottle:
         """Seconds until the next try is allowed, over all keys; 0: now."""
         return throttle.longest_wait(keys, self._counted, now=self._clock())
 
-    async def fail(self, keys: Sequence[Limit]) -> None:
-        """Count one failure against each."""
+    async def fail(self, keys: Sequence[Limit]) -> int:
+        """Count one failure against each, and give 0; or count nothing, and give the seconds until the next try."""
+        now = self._clock()
+        if wait := throttle.longest_wait(keys, self._counted, now=now):
+            return wait
+        for limit in keys:
+            self._keep(limit.key, throttle.fail(self._counted(limit.key), limit, now=now))
+        return 0
+
+    async def forgive(self, keys: Sequence[Limit]) -> None:
+        """Take back what `fail` has just counted; who never failed is not in the table."""
         now = self._clock()
         for limit in keys:
-            count = throttle.fail(self._counted(limit.key), limit, now=now)
-            if len(self._young) >= self._half and limit.key not in self._young:
-                self._young, self._old = {}, self._young
-            self._old.pop(limit.key, None)
-            self._young[limit.key] = count
+            count = throttle.forgive(self._counted(limit.key) or 0.0, limit)
+            if count > now:
+                self._keep(limit.key, count)
+            else:
+                self._young.pop(limit.key, None)
+                self._old.pop(limit.key, None)
 
     async def close(self) -> None:
         """Nothing to give back."""
+
+    def _keep(self, key: bytes, count: float) -> None:
+        if len(self._young) >= self._half and key not in self._young:
+            self._young, self._old = {}, self._young
+        self._old.pop(key, None)
+        self._young[key] = count
 
     def _counted(self, key: bytes) -> float | None:
         count = self._young.get(key)

@@ -90,13 +90,20 @@ class Spread(Protocol):
 
 
 class Throttle(Protocol):
-    """Counts failures, by a clock of its own that nobody sets back. Keys are bytes that do not show who is meant."""
+    """Counts failures, by a clock of its own. Keys are bytes that do not show who is meant.
+
+    A guess is counted before anybody hears what it was, and forgiven if it was right: so of many at once, wherever they
+    come in, no more are heard than the limits allow.
+    """
 
     async def wait(self, keys: Sequence[Limit]) -> int:
         """Seconds until the next try is allowed, over all keys; 0: now."""
 
-    async def fail(self, keys: Sequence[Limit]) -> None:
-        """Count one failure against each."""
+    async def fail(self, keys: Sequence[Limit]) -> int:
+        """Count one failure against each, and give 0; or count nothing, and give the seconds until the next try."""
+
+    async def forgive(self, keys: Sequence[Limit]) -> None:
+        """Take back what `fail` has just counted, as well as it can be done; raises nothing."""
 
     async def close(self) -> None:
         """Give everything back; calling twice is fine."""
