@@ -78,6 +78,8 @@ def master_before(directory: Path) -> tuple[bytes, ...]:
 def alone(directory: Path) -> Iterator[None]:
     """Nobody else renews the secret here: of two at once one could seal keys under a secret that the other replaced.
 
+    Nor does anybody put another database here meanwhile.
+
     Raises `StartError`.
     """
     descriptor = os.open(directory, os.O_RDONLY)
@@ -85,7 +87,10 @@ def alone(directory: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise StartError(f"the secret in {directory} is being rotated by another command: wait for its end") from None
+        raise StartError(
+            f"the secret in {directory} is being rotated, or its database moved or restored, by another command: "
+            "wait for its end"
+        ) from None
     finally:
         os.close(descriptor)
 

@@ -41,7 +41,7 @@ def settings_here(config: Path | None, data_dir: str | None) -> Settings:
     What is told to the guards is told in the issuer's name; under another nobody would hear it. Raises `StartError`.
     """
     settings = settings_from(config, data_dir)
-    if settings.database_path is None:
+    if settings.database_path is None and settings.postgres is None:
         raise StartError(
             "JOTGATE_DATABASE_URL: this database is in the memory of its server: nobody else can work on it"
         )

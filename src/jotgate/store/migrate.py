@@ -71,8 +71,10 @@ async def check(store: Store, *, known: tuple[Step, ...] | None = None) -> bool:
 
 
 async def _applied(tx: Tx) -> int:
-    row = await tx.one("select max(number) from jotgate_migrations")
-    return int(row[0] or 0) if row else 0
+    row = await tx.one("select number, name from jotgate_migrations order by number desc limit 1")
+    if row and str(row[1]).startswith("moved to "):
+        raise DatabaseUnusable(f"This installation was {row[1]}: set JOTGATE_DATABASE_URL to where it lives now")
+    return int(row[0]) if row else 0
 
 
 def _refuse_newer(applied: int, known: tuple[Step, ...]) -> None:

@@ -1,64 +1,81 @@
-"""PostgreSQL, and engines that speak its protocol, for any number of processes: a pool of connections by asyncpg.
+"""PostgreSQL, and engines that speak its protocol, for any number of processes, by asyncpg.
 
     the database                                     answer
     ------------                                     ------
-    finds that two transactions cross (40001, 40P01) done again after a moment, a few times, then Unavailable
+    finds that two transactions cross (40001, ...)   done again after a moment, for 5 s at most, then Unavailable
     is away, starting, full, read-only, or late      Unavailable; of a commit under way nobody knows
     no database, not ours, wrong password            DatabaseUnusable, when it is opened
 
+A statement is answered within 2 s or its connection is thrown away, so that a network that comes back finds nobody
+waiting for what it has swallowed. PostgreSQL is told to give up a little earlier where it can: waiting for a lock, and
+for us in mid-transaction, so that a node that is cut off holds up no other one. The commit has no limit there: cut
+short, it would be called done before its replica has it.
+
 Nothing is asked of a session but its statements: no RESET between two users of a connection, no LISTEN, no advisory
-lock. Behind PgBouncer in transaction mode no statement is prepared by name.
+lock. Behind PgBouncer in transaction mode no statement is prepared by name, and what a session would be told at its
+start each transaction is told.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from jotgate.errors import DatabaseUnusable, Unavailable
 from jotgate.store.ports import Dialect, Row, Tx, Value
+from jotgate.store.postgres_errors import CROSSED, given_up, in_doubt, sorted_out, unusable
+from jotgate.store.postgres_pool import Connection, Pool
 from jotgate.store.postgres_sql import relaxed, translated
 
 _T = TypeVar("_T")
-_ATTEMPTS = 10
+_CONNECT_SECONDS = 5.0
+_STATEMENT_SECONDS = 2.0
+_UPGRADE_SECONDS = 3600.0  # a statement that changes the schema, with all that it waits for
+_LIMITS = {"lock_timeout": "1500", "idle_in_transaction_session_timeout": "2000"}
+_PRESENCE = {"application_name": "jotgate", "tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10"}
+_REPEATING_SECONDS = 5.0
 _PAUSE_SECONDS = 0.002  # before the first repetition, on average; twice as long before each next
 _LONGEST_PAUSE = 0.1
-_CONNECT_SECONDS = 5.0
-_STATEMENT_SECONDS = 5.0
-_CROSSED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.PostgresSystemError,
-)
-_Pool = Any  # asyncpg has no types
-_Connection = Any
+_OLDEST = (13, 0)
+_FIRST, _ALL, _RUN = asyncpg.Connection.fetchrow, asyncpg.Connection.fetch, asyncpg.Connection.execute
 
 
 async def open_store(url: str, *, pool: int = 10, pgbouncer: bool = False) -> "PostgresStore":
     """Connect. `pool`: connections of this process at most. Raises `DatabaseUnusable`."""
     try:
-        connections = await asyncpg.create_pool(
+        chosen = parse_qs(urlsplit(url).query)
+        settings = {name: value for name, value in (_LIMITS | _PRESENCE).items() if name not in chosen}
+        connect = partial(
+            asyncpg.connect,
             url,
-            min_size=1,
-            max_size=pool,
-            reset=_nothing,
             timeout=_CONNECT_SECONDS,
             command_timeout=_STATEMENT_SECONDS,
-            statement_cache_size=0 if pgbouncer else 200,
-            server_settings=None if pgbouncer else {"application_name": "jotgate"},
+            statement_cache_size=0 if pgbouncer else 500,
+            max_cached_statement_lifetime=0,
+            server_settings=None if pgbouncer else settings,
         )
-    except (*_AWAY, asyncpg.PostgresError, ValueError) as error:
-        raise DatabaseUnusable(f"PostgreSQL cannot be used: {error}") from error
-    return PostgresStore(connections)
+        connections = Pool(connect, pool)
+        connections.give(_fit(await connections.begin()))
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise unusable(error) from error
+    return PostgresStore(connections, limits=_LIMITS if pgbouncer else {})
+
+
+def _fit(connection: Connection) -> Connection:
+    version, encoding = connection.get_server_version(), connection.get_settings().server_encoding
+    if version < _OLDEST or encoding != "UTF8":
+        connection.terminate()
+    if version < _OLDEST:
+        raise DatabaseUnusable(f"PostgreSQL {version.major} is too old: jotgate needs {_OLDEST[0]} or newer")
+    if encoding != "UTF8":
+        raise DatabaseUnusable(f"The database keeps text as {encoding}: make one with ENCODING 'UTF8'")
+    return connection
 
 
 class PostgresStore:
@@ -66,8 +83,10 @@ class PostgresStore:
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, pool: _Pool) -> None:
+    def __init__(self, pool: Pool, *, limits: dict[str, str]) -> None:
+        """`limits`: what each transaction tells its session."""
         self._pool = pool
+        self._begin = ";".join(["begin", *(f"set local {name} = {value}" for name, value in limits.items())])
         self._read, self._swap = _Single(pool, translated), _Single(pool, relaxed)
         self._seen: tuple[object, ...] = ()
         self._version = 0
@@ -75,17 +94,9 @@ class PostgresStore:
     @asynccontextmanager
     async def begin(self, *, durable: bool = True) -> AsyncIterator[Tx]:
         """A transaction, once; leaving the block commits, an exception rolls back."""
-        try:
-            async with self._pool.acquire() as connection:
-                await connection.execute("begin" if durable else "begin; set local synchronous_commit = off")
-                try:
-                    yield _Transaction(connection)
-                except BaseException:
-                    await connection.execute("rollback")
-                    raise
-                await connection.execute("commit")
-        except _AWAY as error:
-            raise _unavailable(error) from error
+        first = self._begin if durable else f"{self._begin};set local synchronous_commit = off"
+        async with _transaction(self._pool, first, seconds=_STATEMENT_SECONDS) as tx:
+            yield tx
 
     async def write(self, work: Callable[[Tx], Awaitable[_T]], *, durable: bool = True) -> _T:
         """What `work` gives; done again as a whole when it crossed another transaction."""
@@ -95,6 +106,19 @@ class PostgresStore:
                 return await work(tx)
 
         return await _again(attempt)
+
+    async def upgrade(self, work: Callable[[Tx], Awaitable[_T]]) -> _T:
+        """What `work`, which changes the schema, gives: in a transaction that may take its time."""
+        first = ";".join(["begin", *(f"set local {name} = 0" for name in _LIMITS)])
+
+        async def attempt() -> _T:
+            async with _transaction(self._pool, first, seconds=_UPGRADE_SECONDS) as tx:
+                return await work(tx)
+
+        try:
+            return await _again(attempt, also=asyncpg.DuplicateTableError)
+        except (asyncpg.PostgresError, Unavailable) as error:
+            raise unusable(error) from error
 
     def read(self) -> Tx:
         """For single statements that only read."""
@@ -116,110 +140,155 @@ class PostgresStore:
         return self._version
 
     async def tables(self) -> frozenset[str]:
-        """The names of the tables that are there, in the schema that ours go into."""
+        """The names of the tables, and of what stands in their way, in the schema that ours go into."""
         rows = await self._read.all(
-            "select table_name from information_schema.tables where table_schema = current_schema()"
+            """select c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where n.nspname = current_schema() and c.relkind in ('r', 'p', 'v', 'm', 'f')"""
         )
         return frozenset(name for (name,) in rows)
 
     async def close(self) -> None:
         """Wait for what is under way, a while, then close."""
-        try:
-            async with asyncio.timeout(_STATEMENT_SECONDS):
-                await self._pool.close()
-        except (TimeoutError, *_AWAY):
-            self._pool.terminate()
+        await self._pool.close(patience_seconds=_STATEMENT_SECONDS)
 
 
 class _Single:
     """Single statements, each its own transaction. Implements `ports.Tx`."""
 
+    __slots__ = ("_pool", "_translate")
     shared = " for share"
 
-    def __init__(self, pool: _Pool, translate: Callable[[str], str]) -> None:
+    def __init__(self, pool: Pool, translate: Callable[[str], str]) -> None:
         self._pool = pool
         self._translate = translate
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         """The first row, or None."""
-        return await self._do(sql, args, _first)
+        row: Row | None = await self._do(_FIRST, sql, args)
+        return row
 
     async def all(self, sql: str, /, *args: Value) -> Sequence[Row]:
         """All rows."""
-        return await self._do(sql, args, _rows)
+        rows: Sequence[Row] = await self._do(_ALL, sql, args)
+        return rows
 
     async def run(self, sql: str, /, *args: Value) -> int:
         """Rows changed."""
-        return await self._do(sql, args, _changed)
+        return _changed(await self._do(_RUN, sql, args))
 
-    async def _do(
-        self, sql: str, args: tuple[Value, ...], do: Callable[[_Connection, str, tuple[Value, ...]], Awaitable[_T]]
-    ) -> _T:
-        async def attempt() -> _T:
+    async def _do(self, do: Callable[..., Awaitable[Any]], sql: str, args: tuple[Value, ...]) -> Any:
+        pool, text = self._pool, self._translate(sql)
+        patience = None
+        while True:
+            connection = pool.free() or await pool.wait()
             try:
-                async with self._pool.acquire() as connection:
-                    return await do(connection, self._translate(sql), args)
-            except _AWAY as error:
-                raise _unavailable(error) from error
+                answer = await do(connection, text, *args)
+            except BaseException as error:
+                done_with = pool.drop if in_doubt(error, connection) else pool.give
+                done_with(connection)
+                if not isinstance(error, CROSSED):
+                    raise sorted_out(error, connection) from error
+                patience = patience or _Patience()
+                await patience.pause(error)
+            else:
+                pool.give(connection)
+                return answer
 
-        return await _again(attempt)
+
+@asynccontextmanager
+async def _transaction(pool: Pool, first: str, *, seconds: float) -> AsyncIterator["_Transaction"]:
+    """From `begin` to its end; each statement within so many seconds."""
+    connection = pool.free() or await pool.wait()
+    tx = _Transaction(connection, seconds)
+    try:
+        await connection.execute(first)
+        yield tx
+        if await connection.execute("commit", timeout=seconds) != "COMMIT":
+            raise RuntimeError("a statement had failed before the commit")
+    except BaseException as error:
+        refusal = sorted_out(error, connection)
+        await _roll_back(pool, connection, error)
+        raise refusal from error
+    finally:
+        tx.over()
+    pool.give(connection)
+
+
+async def _roll_back(pool: Pool, connection: Connection, error: BaseException) -> None:
+    if in_doubt(error, connection):
+        pool.drop(connection)
+        return
+    try:
+        await connection.execute("rollback")
+    except BaseException as failure:
+        pool.drop(connection)
+        if not isinstance(failure, Exception):
+            raise
+    else:
+        pool.give(connection)
 
 
 class _Transaction:
     """Statements between `begin` and its end. Implements `ports.Tx`."""
 
+    __slots__ = ("_connection", "_seconds")
     shared = " for share"
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: Connection, seconds: float) -> None:
         self._connection = connection
+        self._seconds = seconds
+
+    def over(self) -> None:
+        """The connection is somebody else's from now on."""
+        self._connection = None
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         """The first row, or None."""
-        return await _first(self._connection, translated(sql), args)
+        row: Row | None = await self._open().fetchrow(translated(sql), *args, timeout=self._seconds)
+        return row
 
     async def all(self, sql: str, /, *args: Value) -> Sequence[Row]:
         """All rows."""
-        return await _rows(self._connection, translated(sql), args)
+        rows: Sequence[Row] = await self._open().fetch(translated(sql), *args, timeout=self._seconds)
+        return rows
 
     async def run(self, sql: str, /, *args: Value) -> int:
         """Rows changed."""
-        return await _changed(self._connection, translated(sql), args)
+        return _changed(await self._open().execute(translated(sql), *args, timeout=self._seconds))
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("the transaction is over")
+        return self._connection
 
 
-async def _again(attempt: Callable[[], Awaitable[_T]]) -> _T:
-    """Until it crosses nobody, with pauses that keep two from meeting once more. Raises `Unavailable`."""
-    pause = _PAUSE_SECONDS
-    for _ in range(_ATTEMPTS - 1):
+class _Patience:
+    """Repetitions after pauses that keep two from meeting once more."""
+
+    __slots__ = ("_deadline", "_pause")
+
+    def __init__(self) -> None:
+        self._deadline = monotonic() + _REPEATING_SECONDS
+        self._pause = _PAUSE_SECONDS
+
+    async def pause(self, error: BaseException) -> None:
+        """Before the next repetition. Raises when there have been enough."""
+        if monotonic() > self._deadline:
+            raise given_up(error) from error
+        await asyncio.sleep(self._pause * 2 * random.random())  # noqa: S311 - to be apart, not to be secret
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+async def _again(attempt: Callable[[], Awaitable[_T]], *, also: type[Exception] = asyncpg.SerializationError) -> _T:
+    """Until it crosses nobody. Raises `Unavailable`."""
+    patience = _Patience()
+    while True:
         try:
             return await attempt()
-        except _CROSSED:
-            await asyncio.sleep(pause * 2 * random.random())  # noqa: S311 - to be apart, not to be secret
-            pause = min(2 * pause, _LONGEST_PAUSE)
-    try:
-        return await attempt()
-    except _CROSSED as error:
-        raise _unavailable(error) from error
+        except (*CROSSED, also) as error:
+            await patience.pause(error)
 
 
-async def _first(connection: _Connection, sql: str, args: tuple[Value, ...]) -> Row | None:
-    row: Row | None = await connection.fetchrow(sql, *args)
-    return row
-
-
-async def _rows(connection: _Connection, sql: str, args: tuple[Value, ...]) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(sql, *args)
-    return rows
-
-
-async def _changed(connection: _Connection, sql: str, args: tuple[Value, ...]) -> int:
-    tag: str = await connection.execute(sql, *args)
+def _changed(tag: str) -> int:
     last = tag.rpartition(" ")[2]
     return int(last) if last.isdigit() else 0
-
-
-async def _nothing(_connection: object) -> None:
-    """What a connection needs between two users: we leave nothing behind."""
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(f"PostgreSQL: {type(error).__name__}: {error}")
