@@ -1,40 +1,59 @@
-"""`python -m benchmarks [PART ...] [--quick] [--json]`: measure, print a table, keep it as JSON."""
+"""`python -m benchmarks [PART ...]`: measure, print a table, keep it as JSON; `--docs` puts it into the documents."""
 
 import argparse
 import importlib
 import sys
 import time
 import traceback
+from pathlib import Path
+from types import ModuleType
 
-from benchmarks.report import Row, document, table, write
+from benchmarks.documents import publish
+from benchmarks.report import Part, Run, document, read, run_of, table, versions_of, write
 
 PARTS = {
     "tokens": "benchmarks.tokens",
     "guard": "benchmarks.guard_cost",
     "adapters": "benchmarks.adapters",
     "http": "benchmarks.over_http",
+    "servers": "benchmarks.servers",
     "news": "benchmarks.news",
 }
 
 
 def main() -> int:
-    """Run the parts that were asked for; all of them by default."""
+    """Run the parts that were asked for; all of them by default. Gives how many failed."""
     options = _options()
-    rows: list[Row] = []
-    failed = 0
-    started = time.monotonic()
-    for part in options.parts or list(PARTS):
-        print(f"measuring {part} ...", file=sys.stderr, flush=True)
+    if options.of:
+        run, failed, kept = read(options.of), 0, options.of
+    else:
+        run, failed = _measured(options.parts or list(PARTS), quick=options.quick)
+        kept = write(run)
+    print(document(run) if options.json else table(run.rows))
+    if options.docs:
+        publish(run, {name: _module(name) for name in run.parts})
+    print(f"\n{_verdict(run)}; the same as JSON: {kept}", file=sys.stderr)
+    return failed
+
+
+def _measured(names: list[str], *, quick: bool) -> tuple[Run, int]:
+    parts: dict[str, Part] = {}
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        started = time.monotonic()
         try:
-            rows += importlib.import_module(PARTS[part]).measure(quick=options.quick)
+            module = _module(name)
+            rows = module.measure(quick=quick)
+            versions = getattr(module, "versions", versions_of)()
         except Exception:  # noqa: BLE001 - what the other parts measured is not lost
             traceback.print_exc()
-            failed += 1
-    text = document(rows, seconds=time.monotonic() - started)
-    path = write(text)
-    print(text if options.json else table(rows))
-    print(f"\n{_verdict(rows)}; {time.monotonic() - started:.0f} s; the same as JSON: {path}", file=sys.stderr)
-    return failed
+        else:
+            parts[name] = Part(rows, round(time.monotonic() - started, 1), versions)
+    return run_of(parts, quick=quick), len(names) - len(parts)
+
+
+def _module(part: str) -> ModuleType:
+    return importlib.import_module(PARTS[part])
 
 
 def _options() -> argparse.Namespace:
@@ -42,12 +61,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a glance, not a figure")
     parser.add_argument("--json", action="store_true", help="print the JSON instead of the table")
+    parser.add_argument("--docs", action="store_true", help="put the tables into docs/benchmarks.md")
+    parser.add_argument("--of", type=Path, metavar="JSON", help="measure nothing: take what an earlier run has kept")
     return parser.parse_args()
 
 
-def _verdict(rows: list[Row]) -> str:
-    goals = [row.goal for row in rows if row.goal]
-    return f"{sum(goal.met for goal in goals)} of {len(goals)} goals met"
+def _verdict(run: Run) -> str:
+    goals = [row.goal for row in run.rows if row.goal]
+    seconds = sum(part.took_seconds for part in run.parts.values())
+    return f"{sum(goal.met for goal in goals)} of {len(goals)} goals met in {seconds:.0f} s"
 
 
 if __name__ == "__main__":

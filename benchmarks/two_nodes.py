@@ -1,0 +1,86 @@
+"""What a second node adds: two nodes on two cores and one database, beside one node, by the CPU time of a refresh.
+
+Load, database and nodes share the cores of the machine, so the rate says little. What the cores of nodes can do a
+second is one over the CPU time that a node takes for a refresh, added up over the nodes while all of them are at work
+on the same database; the database's own time is apart from the count.
+"""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from statistics import harmonic_mean, median
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from benchmarks import pinned
+from benchmarks.contestants import Asked, Play
+from benchmarks.databases import Databases
+from benchmarks.over_http import CONNECTIONS, Round, player, sessions_of, take_turns
+from benchmarks.report import Goal, Row, at_least
+from tests.live.nodes import nodes_of
+from tests.live.process import Server
+
+TASK = "refresh over HTTP, nodes on one PostgreSQL"
+ONE, TWO = "one node", "two nodes on two cores"
+AS_ONE = 1.7
+
+
+def two_nodes(databases: Databases, *, seconds: float, rounds: int) -> list[Row]:
+    """A row for one node, a row for two."""
+    with ExitStack() as stack:
+        players = {name: _players(stack, databases, count) for name, count in ((ONE, 1), (TWO, 2))}
+        seen = take_turns({name: together(some) for name, some in players.items()}, rounds=rounds, seconds=seconds)
+    return rows_of(seen[ONE], seen[TWO])
+
+
+def _players(stack: ExitStack, databases: Databases, count: int) -> list[Play]:
+    """One for each node of an installation on a database of its own."""
+    home = Path(stack.enter_context(TemporaryDirectory()))
+    nodes = nodes_of(home, count, database=databases.fresh())
+    for core, node in enumerate(nodes):
+        node.wrap = (sys.executable, pinned.__file__, str(core))
+        stack.callback(node.stop)
+        node.start()
+    tokens = iter(sessions_of(nodes[0], CONNECTIONS * count))
+    return [_player(node, list(islice(tokens, CONNECTIONS))) for node in nodes]
+
+
+def _player(node: Server, tokens: list[str]) -> Play:
+    asked = Asked("/auth/refresh", '{"refresh_token":"TOKEN"}')
+    return player(asked.job(node.port, tokens), psutil.Process(node.pid))
+
+
+def together(players: Sequence[Play]) -> Play:
+    """Plays all at the same time; the CPU time is what a node takes, so that the capacity is their number over it."""
+
+    def play(seconds: float) -> Round:
+        with ThreadPoolExecutor(len(players)) as threads:
+            turns = list(threads.map(lambda one: one(seconds), players))
+        return Round(
+            sum(turn.rate for turn in turns),
+            harmonic_mean([turn.cpu for turn in turns]),
+            p50=median(turn.p50 for turn in turns),
+            p99=max(turn.p99 for turn in turns),
+            generator=sum(turn.generator for turn in turns),
+        )
+
+    return play
+
+
+def rows_of(one: Sequence[Round], two: Sequence[Round]) -> list[Row]:
+    """What two can do beside one, round by round."""
+    capacity = median(2 * single.cpu / pair.cpu for single, pair in zip(one, two, strict=True))
+    text = "two can do at least {limit} times what one can ({value:.2f})"
+    return [_row(ONE, one, cores=1), _row(TWO, two, cores=2, goal=at_least(text, capacity, AS_ONE))]
+
+
+def _row(who: str, turns: Sequence[Round], *, cores: int, goal: Goal | None = None) -> Row:
+    cpu = median(turn.cpu for turn in turns)
+    note = (
+        f"{cores / cpu:,.0f} a second by CPU time; {median(turn.rate for turn in turns):,.0f} beside load and database"
+    )
+    return Row(TASK, who, cpu, rate=cores / cpu, note=note, goal=goal)
