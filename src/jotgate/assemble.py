@@ -53,19 +53,16 @@ async def opened(settings: Settings, *, upkeep: bool = True) -> AsyncIterator[En
         yield env
 
 
-async def open_store(settings: Settings, *, patience_seconds: float = 5.0) -> Store:
-    """The database, as it is; `patience_seconds`: with a lock or a statement. Raises `DatabaseUnusable`."""
+async def open_store(settings: Settings) -> Store:
+    """The database, as it is. Raises `DatabaseUnusable`."""
     if settings.postgres is None:
-        return sqlite.open_store(settings.database_path or ":memory:", patience_seconds=patience_seconds)
+        return sqlite.open_store(settings.database_path or ":memory:")
     try:
         from jotgate.store import postgres
     except ImportError as error:
         raise DatabaseUnusable(f"PostgreSQL needs asyncpg: pip install 'jotgate[postgres]' ({error})") from error
     return await postgres.open_store(
-        settings.postgres,
-        pool=settings.database_pool,
-        pgbouncer=settings.database_pgbouncer,
-        patience_seconds=patience_seconds,
+        settings.postgres, pool=settings.database_pool, pgbouncer=settings.database_pgbouncer
     )
 
 
