@@ -7,13 +7,14 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from queue import SimpleQueue
 
 import argon2
 import pytest
 
 from jotgate.core.passwords import Argon2, parse_phc
 from jotgate.errors import Busy
-from jotgate.flows.hashing import HashingPool, cores
+from jotgate.flows.hashing import HashingPool, _Job, cores
 from tests.flows.world import CHEAP
 
 pytestmark = pytest.mark.anyio
@@ -136,6 +137,37 @@ async def test_every_network_has_at_least_one_place() -> None:
 
     assert await pool.hash("geese", "a")
     await pool.close()
+
+
+async def test_while_many_wait_results_are_told_in_fours(pool: HashingPool) -> None:
+    gate, worked, told = Gate(), [], []
+
+    def work() -> bool:
+        worked.append(gate())
+        return True
+
+    async def wait(network: str) -> None:
+        await pool._in_thread(network, work)
+        told.append(len(worked))
+
+    tasks = [asyncio.create_task(wait(f"network {number}")) for number in range(8)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await asyncio.gather(*tasks)
+
+    assert all(at_least <= seen for at_least, seen in zip([4, 4, 4, 4, 7, 7, 7, 8], told, strict=True))
+
+
+async def test_what_is_done_is_told_when_others_took_the_rest(pool: HashingPool) -> None:
+    class Crowded(SimpleQueue[_Job | None]):
+        def qsize(self) -> int:
+            return 99
+
+    pool._jobs = Crowded()
+
+    phc = await pool.hash("geese", "a")
+
+    assert await pool.verify(phc, "geese", "a")
 
 
 async def test_who_goes_away_keeps_the_place_until_the_thread_is_done(pool: HashingPool) -> None:

@@ -4,6 +4,8 @@
 - A short queue; past it `Busy` at once, so that a wait stays short and memory stays at one hash's memory a thread.
 - No network holds more than a quarter of the places, so that junk from one leaves room for everybody else.
 - A place is free again when its thread is done, not when its client has gone away.
+- While more wait than there are threads, a thread tells of its results in fours: a hash empties the processor's caches,
+  and what a login does besides costs a third when four do it one after the other, and share one wait for the disk.
 
 PyNaCl makes and checks (it was the fastest); argon2-cffi checks what PyNaCl does not, such as hashes with more lanes.
 """
@@ -19,7 +21,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import argon2.exceptions
@@ -34,6 +36,7 @@ from jotgate.errors import Busy
 _log = logging.getLogger("jotgate.hashing")
 _NICER = 10 if sys.platform == "linux" else 0  # elsewhere a thread's number is not a process's: leave it alone
 _LONGEST_FOR_NACL = 127
+_TOGETHER = 4  # results told at once, so that the first of them waits for three more hashes at most
 _WANTED = passwords.Argon2()
 _T = TypeVar("_T")
 
@@ -43,12 +46,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Job:
     work: Callable[[], Any]
     network: str
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
 
 
 class HashingPool:
@@ -126,25 +131,40 @@ class HashingPool:
     def _serve(self) -> None:
         """What a thread does. As little as can be besides the hashing, for the GIL is needed for it."""
         _give_way(self._nicer)
-        while (job := self._jobs.get()) is not None:
-            result, error = None, None
+        done: list[_Job] = []
+        while (job := self._next(done)) is not None:
             try:
-                result = job.answer.cancelled() or job.work()
-            except Exception as failure:  # noqa: BLE001 - told to who waits
-                error = failure
-            with suppress(RuntimeError):  # the loop has ended, and with it who waited
-                job.loop.call_soon_threadsafe(self._finish, job, result, error)
+                job.result = job.answer.cancelled() or job.work()
+            except Exception as error:  # noqa: BLE001 - told to who waits
+                job.error = error
+            done.append(job)
+        self._tell(done)
 
-    def _finish(self, job: _Job, result: Any, error: Exception | None) -> None:
-        self._held[job.network] -= 1
-        if not self._held[job.network]:
-            del self._held[job.network]
-        if job.answer.cancelled():
-            return
-        if error is None:
-            job.answer.set_result(result)
-        else:
-            job.answer.set_exception(error)
+    def _next(self, done: list[_Job]) -> _Job | None:
+        """The next job. Before it waits for one, and unless many wait, those who can be told are told."""
+        if done and len(done) < _TOGETHER and self._jobs.qsize() > self._slots:
+            with suppress(Empty):  # other threads were faster
+                return self._jobs.get_nowait()
+        self._tell(done)
+        return self._jobs.get()
+
+    def _tell(self, done: list[_Job]) -> None:
+        for loop in {job.loop for job in done}:
+            with suppress(RuntimeError):  # the loop has ended, and with it who waited
+                loop.call_soon_threadsafe(self._finish, [job for job in done if job.loop is loop])
+        done.clear()
+
+    def _finish(self, done: list[_Job]) -> None:
+        for job in done:
+            self._held[job.network] -= 1
+            if not self._held[job.network]:
+                del self._held[job.network]
+            if job.answer.cancelled():
+                continue
+            if job.error is None:
+                job.answer.set_result(job.result)
+            else:
+                job.answer.set_exception(job.error)
 
     def _done_later(self, task: asyncio.Task[None]) -> None:
         self._later.discard(task)

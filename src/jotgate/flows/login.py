@@ -18,6 +18,7 @@ from jotgate.errors import Invalid, LoginError, PasswordRefused, Throttled
 from jotgate.flows import mint
 from jotgate.flows.env import Env
 from jotgate.store import roles, sessions, users
+from jotgate.store.ports import Tx
 
 _MAX_SCOPES = 100
 _NORMALISE = {"email": identifiers.normalise_email, "username": identifiers.normalise_username}
@@ -87,9 +88,13 @@ async def _open(env: Env, user: User, wanted: Wanted) -> TokenPair | None:
         grant = await _stateless(env, user, wanted, now=now)
         return None if grant is None else mint.pair(env, grant, generation=None, seed=seed, now=now)
     session = _session(env, user, wanted, seed=seed, now=now)
-    grant = await env.store.write(lambda tx: sessions.open(tx, session, password_hash=user.password_hash))
     generation = FIRST_GENERATION if env.policy.refresh else None
-    return None if grant is None else mint.pair(env, grant, generation=generation, seed=seed, now=now)
+
+    async def opened(tx: Tx) -> TokenPair | None:
+        grant = await sessions.open(tx, session, password_hash=user.password_hash)
+        return None if grant is None else mint.pair(env, grant, generation=generation, seed=seed, now=now)
+
+    return await env.store.write(opened)
 
 
 def _session(env: Env, user: User, wanted: Wanted, *, seed: bytes, now: int) -> Session:

@@ -69,7 +69,8 @@ class Wal:
         waiter = loop.create_future()
         self._waiting.append(waiter)
         if not self._syncing:
-            self._start(loop)
+            self._syncing = True
+            loop.call_soon(self._start, loop)  # with all who commit in this round of the loop
         await waiter
 
     async def copy(self) -> None:
