@@ -216,6 +216,43 @@ def test_told_to_stop_it_answers_who_waits_and_goes(tmp_path: Path, sign: signal
     assert answers[0].status == 200
 
 
+def test_draining_it_serves_on_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    with serving(tmp_path, DRAIN="2s") as server, server.api() as idle, server.api() as api:
+        assert idle.get("/readyz").status == 200
+        process = server.process
+        assert process is not None
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+
+        ready = api.get("/readyz")
+        keys = api.get("/.well-known/jwks.json")
+        with server.api() as newcomer:
+            late = newcomer.get("/healthz")
+
+        assert (ready.status, ready.headers["connection"]) == (503, "close")
+        assert (keys.status, keys.headers["connection"]) == (200, "close")
+        assert (late.status, late.headers["connection"]) == (200, "close")
+        assert idle.get("/healthz").status == 200
+        assert process.wait(10) == 0
+        assert time.monotonic() - began >= 2
+        server.process = None
+
+
+@pytest.mark.parametrize("signs", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_who_interrupts_it_does_not_wait_for_the_drain(tmp_path: Path, signs: list[signal.Signals]) -> None:
+    with serving(tmp_path, DRAIN="5m") as server:
+        process = server.process
+        assert process is not None
+
+        for sign in signs:
+            process.send_signal(sign)
+            time.sleep(0.2)
+
+        assert process.wait(10) == 0
+        server.process = None
+
+
 def test_a_request_under_way_is_finished(tmp_path: Path) -> None:
     with serving(tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         (email,) = settle(server, ["ada"])

@@ -73,6 +73,19 @@ async def test_who_waits_for_nothing_is_answered_when_the_time_is_over(house: Ho
     assert page == {"next": start, "more": False, "reset": False, "entries": []}
 
 
+async def test_who_waits_goes_on_while_the_node_serves_its_last_seconds(house: House) -> None:
+    start = (await house.http.get("/revocations")).json()["next"]
+    waiting = asyncio.create_task(house.http.get("/revocations", params={"after": start, "wait": "25"}))
+    await asyncio.sleep(0.05)
+
+    house.app.retire()
+    await asyncio.sleep(0.05)
+
+    assert not waiting.done()
+    house.app.drain()
+    assert (await waiting).json()["entries"] == []
+
+
 async def test_draining_answers_who_waits_and_lets_nobody_wait(house: House) -> None:
     start = (await house.http.get("/revocations")).json()["next"]
     waiting = asyncio.create_task(house.http.get("/revocations", params={"after": start, "wait": "25"}))

@@ -65,10 +65,19 @@ async def test_health_is_alive_and_readiness_looks_around(house: House) -> None:
     assert (await house.http.get("/readyz")).json() == {"status": "ready"}
 
 
+async def test_while_draining_each_answer_is_the_last_of_its_connection(house: House) -> None:
+    before = await house.http.get("/healthz")
+    house.app.retire()
+    after = await house.http.get("/healthz")
+
+    assert ("connection" in before.headers, after.headers["connection"]) == (False, "close")
+    assert b"jotgate_ready 0.0" in (await house.http.get("/metrics")).content
+
+
 async def test_while_draining_it_is_alive_and_not_ready(house: House) -> None:
     await house.http.get("/readyz")
 
-    house.app.drain()
+    house.app.retire()
 
     assert (await house.http.get("/healthz")).status_code == 200
     answer = await house.http.get("/readyz")

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from jotgate import datadir, logs
 from jotgate.assemble import application, opened
 from jotgate.cli import connection, first_start
+from jotgate.cli.ending import Ending
 from jotgate.cli.listen import bind, bound_port
 from jotgate.cli.options import settings_from, where
 from jotgate.cli.server import run_until_told
@@ -61,7 +62,9 @@ async def _serve(settings: Settings, listener: socket.socket, *, demo: bool) -> 
         gc.collect()
         gc.freeze()  # what the start made stays to the end: no collection needs to look at it
         try:
-            await run_until_told(app, listener, drain=issuer.drain, ready=lambda: _say_ready(settings, link, shown))
+            await run_until_told(
+                app, listener, ending=Ending(issuer, settings.drain), ready=lambda: _say_ready(settings, link, shown)
+            )
         finally:
             await issuer.stop()
 

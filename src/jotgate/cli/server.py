@@ -1,14 +1,9 @@
 """uvicorn, for one process and for as long as nobody says stop.
 
-signal             answer
-------             ------
-SIGTERM, SIGINT    not ready any more, waiting guards are answered, running requests finish, at most 5 s
-a second one       at once
+When and in which order it stops is the business of `ending`.
 """
 
-import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import Callable, Iterator
 
@@ -16,8 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from jotgate.cli.connection import Connection
+from jotgate.cli.ending import FINISH_SECONDS, Ending
 
-_DRAIN_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 65  # longer than balancers and guards keep an idle connection
 
 
@@ -37,10 +32,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run_until_told(
-    app: ASGIApp, listener: socket.socket, *, drain: Callable[[], None], ready: Callable[[], None]
-) -> None:
-    """Serve; `ready` is called once connections are taken, `drain` when it is time to go."""
+async def run_until_told(app: ASGIApp, listener: socket.socket, *, ending: Ending, ready: Callable[[], None]) -> None:
+    """Serve; `ready` is called once connections are taken."""
     config = uvicorn.Config(
         app,
         loop="none",
@@ -53,16 +46,15 @@ async def run_until_told(
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
     )
     server = _Server(config, ready)
 
     def stop() -> None:
-        server.force_exit = server.should_exit
         server.should_exit = True
-        drain()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    def at_once() -> None:
+        server.force_exit = True
+
+    ending.listen(stop, at_once)
     await server.serve(sockets=[listener])

@@ -27,6 +27,8 @@ from jotgate.server.table import Methods, Table
 _log = logging.getLogger("jotgate")
 _access_log = logging.getLogger("jotgate.access")
 _SUSPICIOUS = frozenset({LoginError.code, Replayed.code})  # hashing and closing bound how often these can be
+_ONE_AFTER_THE_OTHER = ("1.0", "1.1")  # versions of HTTP where a connection is told that it ends (RFC 9112 section 9.6)
+_LAST: Header = (b"connection", b"close")
 _NOWHERE = "-"  # the route of what has none: what was asked for is repeated neither in the log nor in the figures
 
 
@@ -63,6 +65,10 @@ class Application:
         """Open everything, begin the work in the background; else the first request does. Raises `StartError`."""
         await self._lifetime.start()
 
+    def retire(self) -> None:
+        """The process will stop soon, and serves until then: not ready any more, so that balancers look elsewhere."""
+        self._lifetime.retire()
+
     def drain(self) -> None:
         """The process was told to stop: not ready any more, and whoever waits for news is answered."""
         self._lifetime.drain()
@@ -81,6 +87,8 @@ class Application:
         headers = self._headers if reply.style is None else security(secure=self._secure, style=reply.style)
         if self._edge.cors_origins:
             headers = (*headers, *self._cors.answer(request.fields.get(b"origin")))
+        if self._gate.draining and scope.get("http_version") in _ONE_AFTER_THE_OTHER:
+            headers = (*headers, _LAST)
         await deliver(reply, send, headers, head=scope["method"] == "HEAD")
         self._note(request, route, reply, time.perf_counter() - began)
 

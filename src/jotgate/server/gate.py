@@ -37,7 +37,7 @@ class Gate:
         self.meters = Meters()
         self.openapi = openapi
         self.feed_pages = FullPages()
-        self.draining = False  # about to stop: not ready any more, nobody waits for news
+        self.draining = False  # about to stop: not ready any more, every answer is the last of its connection
         self._open: tuple[Env, Guard] | None = None
 
     @property

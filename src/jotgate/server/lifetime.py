@@ -1,8 +1,9 @@
 """From start to stop: opens what the issuer stands on, keeps the work in the background going, and gives it all back.
 
-    start    by the server's lifespan, or by the first request; a start that failed is tried again after a second
-    drain    when the process is told to stop, however we were started: not ready, whoever waits for news is answered
-    stop     by the lifespan: the work in the background ends, the database is closed
+    start     by the server's lifespan, or by the first request; a start that failed is tried again after a second
+    retire    by who runs us and goes on serving for a while: not ready, connections are closed behind their answers
+    drain     when the process is told to stop, however we were started: the same, and who waits for news is answered
+    stop      by the lifespan: the work in the background ends, the database is closed
 
 An event loop that is not the one of the start means that the first one is gone (test clients make one for each
 request): what was opened in it is left behind and opened anew.
@@ -50,9 +51,14 @@ class Lifetime:
             self._start = loop.create_task(self._open())
         await asyncio.shield(self._start)
 
+    def retire(self) -> None:
+        """Not ready any more; everything else goes on."""
+        self._gate.draining = True
+        self._gate.meters.ready.set(0)
+
     def drain(self) -> None:
         """Nobody waits any more."""
-        self._gate.draining = True
+        self.retire()
         if self._gate.is_open:
             self._gate.env.feed.close()
 
