@@ -18,16 +18,21 @@ PARTS = {
     "http": "benchmarks.over_http",
     "servers": "benchmarks.servers",
     "news": "benchmarks.news",
+    "scale": "benchmarks.scale",
+    "deployment": "benchmarks.deployment",
+    "scale": "benchmarks.scale",
+    "deployment": "benchmarks.deployment",
 }
+LONG = ("scale", "deployment")  # only when they are asked for
 
 
 def main() -> int:
-    """Run the parts that were asked for; all of them by default. Gives how many failed."""
+    """Run the parts that were asked for; all but the long ones by default. Gives how many failed."""
     options = _options()
     if options.of:
         run, failed, kept = read(options.of), 0, options.of
     else:
-        run, failed = _measured(options.parts or list(PARTS), quick=options.quick)
+        run, failed = _measured(options.parts or [part for part in PARTS if part not in LONG], quick=options.quick)
         kept = write(run)
     print(document(run) if options.json else table(run.rows))
     if options.docs:

@@ -74,6 +74,7 @@ def _line(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def micro(seconds: float | None) -> str:
+    """Microseconds with three figures or so; nothing for None."""
     if seconds is None:
         return ""
     micro = seconds * 1e6
@@ -81,6 +82,7 @@ def micro(seconds: float | None) -> str:
 
 
 def a_second(row: Row) -> str:
+    """Operations a second, where they are known."""
     rate = row.rate if row.rate is not None else 1 / row.wall if row.wall else None
     if rate is None:
         return ""

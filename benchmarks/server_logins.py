@@ -59,5 +59,5 @@ def rows_of(seen: Mapping[str, Sequence[Round]]) -> list[Row]:
     rows = []
     for who, turns in seen.items():
         cpu, rate = (median(getattr(turn, name) for turn in turns) for name in ("cpu", "rate"))
-        rows.append(Row(TASK, who, cpu, 1 / rate, rate, HASHES[who]))
+        rows.append(Row(TASK, who, cpu, rate=rate, note=HASHES[who]))
     return rows

@@ -112,7 +112,10 @@ def rows_of(seen: Rounds, left_out: Mapping[Who, str]) -> list[Row]:
     goals = {who: goal for on in A_SECOND if (OURS, on) in seen for who, goal in goals_of(seen, on).items()}
     order = sorted(seen, key=lambda who: (_section(who), who[0] != OURS, -_rate(seen[who])))
     rows = [_row(who, seen, goal=goals.get(who)) for who in order]
-    return rows + [Row(f"{TASK}, {on}", server, note=reason) for (server, on), reason in left_out.items()]
+    return rows + [
+        Row(f"{TASK}, {_section((server, on))}", f"{server}, {on}", note=reason)
+        for (server, on), reason in left_out.items()
+    ]
 
 
 def goals_of(seen: Rounds, on: str) -> dict[Who, Goal]:
@@ -141,7 +144,7 @@ def _row(who: Who, seen: Rounds, *, goal: Goal | None) -> Row:
     kept = f"p50 {_milliseconds(turns, 'p50')}, p99 {_milliseconds(turns, 'p99')}"
     rate = _rate(turns)
     name = f"{server}, {on}" if server == OIDC else server
-    return Row(f"{TASK}, {_section(who)}", name, _median(turns, "cpu"), 1 / rate, rate, ratio + kept, goal)
+    return Row(f"{TASK}, {_section(who)}", name, _median(turns, "cpu"), None, rate, ratio + kept, goal)
 
 
 def _section(who: Who) -> str:
