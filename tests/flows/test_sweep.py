@@ -6,9 +6,11 @@ import pytest
 
 from jotgate.core.model import StoredKey
 from jotgate.core.policy import SKEW
+from jotgate.core.throttle import Limit
 from jotgate.flows import logout, sweep
 from jotgate.store import audit, keys, leases
 from jotgate.store.ports import Tx
+from jotgate.store.throttle import DatabaseThrottle
 from tests.flows.world import START, World
 
 pytestmark = pytest.mark.anyio
@@ -69,6 +71,17 @@ async def test_a_key_that_is_gone_goes_30_days_after(world: World, age: int, lef
     await sweep.sweep(world.env, holder="here")
 
     assert len(await keys.signing(world.env.store.read())) == left
+
+
+@pytest.mark.parametrize(("age", "left"), [(60 * 60 + 900, 1), (60 * 60 + 901, 0)])
+async def test_a_count_goes_an_hour_after_it_has_leaked_away(world: World, age: int, left: int) -> None:
+    throttle = DatabaseThrottle(world.env.store, clock=world.clock)
+    await throttle.fail([Limit(b"key", 1, 900.0)])
+    world.clock.now += age
+
+    await sweep.sweep(world.env, holder="here")
+
+    assert await world.count("throttle_counts") == left
 
 
 async def old_lines(world: World, count: int) -> None:

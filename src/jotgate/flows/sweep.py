@@ -6,6 +6,7 @@ closed and ended sessions              30 days after
 entries of the feed                    when every token that they hit has expired
 keys that are gone                     30 days after
 lines of the audit                     after 400 days
+counts of failed logins                an hour after they have leaked away: clocks of nodes may differ
 
 One node sweeps at a time: each batch keeps the lease in its own transaction, and commits nothing without it. A batch is
 as large as fits into a few milliseconds of deleting, and three times as long belongs to the others before the next.
@@ -18,12 +19,13 @@ from functools import partial
 
 from jotgate.core.policy import DAY, MINUTE, SKEW
 from jotgate.flows.env import Env
-from jotgate.store import audit, feed, keys, leases, sessions
+from jotgate.store import audit, feed, keys, leases, sessions, throttle
 from jotgate.store.ports import Tx
 
 SESSIONS_KEPT = 30 * DAY
 KEYS_KEPT = 30 * DAY
 AUDIT_KEPT = 400 * DAY
+COUNTS_KEPT = 60 * MINUTE
 LEASE = "sweep"
 LEASE_SECONDS = 15 * MINUTE  # longer than the pause between two sweeps: who has it keeps it
 FEWEST, FIRST, MOST = 50, 100, 2000  # rows of a batch
@@ -77,6 +79,7 @@ async def sweep(env: Env, *, holder: str) -> int:
         lambda tx, limit: sessions.sweep(tx, now - SESSIONS_KEPT, limit),
         lambda tx, limit: feed.forget(tx, now, limit),
         lambda tx, limit: audit.sweep(tx, now - AUDIT_KEPT, limit),
+        lambda tx, limit: throttle.sweep(tx, now - COUNTS_KEPT, limit),
         lambda tx, _limit: _forget_keys(tx, now - KEYS_KEPT),
     )
     with suppress(_Another):

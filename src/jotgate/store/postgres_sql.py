@@ -24,6 +24,11 @@ def translated(sql: str) -> str:
 
 @cache
 def relaxed(sql: str) -> str:
-    """An `update ... where ... [returning ...]` whose commit does not wait for the disk: said in the same statement."""
+    """A statement whose commit does not wait for the disk, which it says itself.
+
+    It is an `update ... where ... [returning ...]`, or an `insert ... returning ...` (which gets one column more).
+    """
     changed, returning, facts = sql.partition(" returning ")
+    if sql.startswith("insert"):
+        return translated(f"{sql}, {_ASYNCHRONOUS}")
     return translated(f"{changed} and {_ASYNCHRONOUS}{returning}{facts}")
