@@ -37,7 +37,10 @@ async def administrator(env: Env, settings: Settings) -> str | None:
 async def _make(env: Env, email: str, password: str) -> None:
     try:
         await users.add(env, email=email, password=password, roles=(ADMIN_ROLE,))
-    except IdentifierTaken:  # whoever registered that address must not become administrator by it
+    except IdentifierTaken:
+        if not await setup.needed(env):  # another node made that user at the same time
+            return
+        # Whoever registered that address must not become administrator by it.
         raise StartError(
             f"JOTGATE_ADMIN_EMAIL: {email} is a user who cannot administrate: if that is right, "
             f"jotgate user role {email} --add {ADMIN_ROLE}"
