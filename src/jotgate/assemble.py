@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -16,7 +16,8 @@ from jotgate.server.gate import Edge
 from jotgate.settings import Settings, load
 from jotgate.store import migrate, sqlite
 from jotgate.store.memory import MemoryThrottle
-from jotgate.store.ports import Store
+from jotgate.store.nats import NatsSpread
+from jotgate.store.ports import Spread, Store
 
 
 def create_app(settings: Settings | None = None) -> Application:
@@ -74,12 +75,24 @@ def env_on(store: Store, settings: Settings, *, secrets: Secrets, hasher: Hasher
         policy=settings.policy,
         store=store,
         throttle=MemoryThrottle(),
-        feed=FeedBell(),
+        feed=FeedBell(spreads=tuple(_spreads(store, settings, in_use))),
         keyring=in_use,
         hasher=hasher,
         clock=time.time,
         entropy=os.urandom,
     )
+
+
+def _spreads(store: Store, settings: Settings, in_use: KeysInUse) -> Iterator[Spread]:
+    """The fast ways between nodes. Raises `StartError`."""
+    if settings.nats_url and settings.policy.revocation:
+        yield NatsSpread(
+            settings.nats_url,
+            issuer=settings.policy.issuer,
+            store=store,
+            signing=lambda: in_use.current.signing,
+            clock=time.time,
+        )
 
 
 def find_secrets(settings: Settings) -> Secrets:
