@@ -20,8 +20,6 @@ PARTS = {
     "news": "benchmarks.news",
     "scale": "benchmarks.scale",
     "deployment": "benchmarks.deployment",
-    "scale": "benchmarks.scale",
-    "deployment": "benchmarks.deployment",
 }
 LONG = ("scale", "deployment")  # only when they are asked for
 

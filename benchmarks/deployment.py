@@ -5,6 +5,7 @@ arithmetic (`needs`), with what is assumed about people in `Habits`. The documen
 """
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -33,7 +34,10 @@ DAY = 86_400
 BUSY = 0.6  # of a core: above it, waiting grows
 REMEMBERED_SECONDS = 900 + 180  # access token, leeway and skew: how long guards keep an entry of the feed
 WAL_LIMIT = 100e6  # bytes a second that one primary writes, ships and replays in comfort
+ROOM_LIMIT = 4e12  # bytes that are backed up and restored within a day
 CORES_LIMIT = 32
+PAGE = 8192  # bytes of PostgreSQL's pages: the first change after a checkpoint logs the whole page
+CHECKPOINT_SECONDS = 300  # between two, as PostgreSQL comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,15 @@ def needs(users: float, units: Units, habits: Habits | None = None) -> Needs:
     a_second = users * people.active * people.peak / DAY
     refreshes, logins, closings = (a_second * times for times in (people.refreshes, people.logins, people.logouts))
     entries = closings * REMEMBERED_SECONDS
+    pages = users * people.sessions * units.session_room / PAGE
+    whole_pages = pages * -math.expm1(-refreshes * CHECKPOINT_SECONDS / pages) / CHECKPOINT_SECONDS  # a second
     return Needs(
         refreshes=refreshes,
         logins=logins,
         node_cores=(refreshes * units.refresh_node + logins * units.login_node) / BUSY,
         database_cores=(refreshes * units.refresh_database + logins * units.login_database) / BUSY,
         room=users * (units.user_room + people.sessions * units.session_room),
-        wal=refreshes * units.refresh_wal,
+        wal=refreshes * units.refresh_wal + whole_pages * PAGE,
         feed=closings * units.entry_wire,
         entries=entries,
         guard_memory=entries * units.entry_guard,
@@ -104,6 +110,7 @@ def too_many(units: Units, habits: Habits | None = None) -> tuple[float, str]:
     return min(
         (CORES_LIMIT / one.database_cores, f"{CORES_LIMIT} cores"),
         (WAL_LIMIT / one.wal, f"{WAL_LIMIT / 1e6:.0f} MB of WAL a second"),
+        (ROOM_LIMIT / one.room, f"{ROOM_LIMIT / 1e12:.0f} TB"),
     )
 
 
@@ -118,7 +125,7 @@ def measure(*, quick: bool) -> list[Row]:
             found = _played(server, crowd, databases, url, seconds=seconds)
             found["node_memory"] = float(psutil.Process(server.pid).memory_info().rss)
         found |= asyncio.run(_rooms(url))
-    found |= {"entry_wire": _on_the_wire(), "entry_guard": _in_a_guard(quick=quick)}
+    found |= {"entry_wire": _on_the_wire(), "entry_guard": _in_a_guard()}
     return [_row(name, found[name]) for name in (field.name for field in fields(Units))]
 
 
@@ -193,10 +200,10 @@ def _on_the_wire(entries: int = 1000) -> float:
     return len(encode_page(Page("0123456789abcdef.100000", more=False, reset=False, entries=some))) / entries
 
 
-def _in_a_guard(*, quick: bool) -> float:
-    rows = million.measure(quick=quick)
+def _in_a_guard() -> float:
+    rows = million.measure(quick=False)  # with fewer entries the first pages of the feed would be most of it
     peak = next(row.note for row in rows if row.who == "memory, at most")
-    return float(peak.split()[0]) * 2**20 / (million.QUICK_ENTRIES if quick else million.ENTRIES)
+    return float(peak.split()[0]) * 2**20 / million.ENTRIES
 
 
 # --- the document
@@ -212,7 +219,8 @@ def markdown(rows: Sequence[Row]) -> str:
     for title, show in _LINES.items():
         lines.append(f"| {title} | " + " | ".join(show(one) for one in found) + " |")
     costs = ", ".join(f"`{name}` {_said(name, getattr(units, name))}" for name in Units.__dataclass_fields__)
-    return "\n".join([*lines, "", f"Unit costs: {costs}.", "", f"One PostgreSQL: up to {users:.1e} users, by {why}."])
+    ends = f"One PostgreSQL serves up to {users:.1e} users; there {why} are reached."
+    return "\n".join([*lines, "", f"Unit costs: {costs}.", "", ends])
 
 
 def _said(name: str, value: float) -> str:
