@@ -51,6 +51,9 @@ class Store(Protocol):
     async def write(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
         """What `work` gives, in a write transaction; on a conflict with another one all of it is done again."""
 
+    async def upgrade(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """As `write`, for `work` that changes the schema: without a limit of time. Raises `DatabaseUnusable`."""
+
     def read(self) -> Tx:
         """For single statements that only read, each for itself."""
 

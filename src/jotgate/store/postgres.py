@@ -29,7 +29,7 @@ import asyncpg
 
 from jotgate.errors import DatabaseUnusable, Unavailable
 from jotgate.store.ports import Dialect, Row, Tx, Value
-from jotgate.store.postgres_errors import CROSSED, given_up, in_doubt, sorted_out, unusable
+from jotgate.store.postgres_errors import CLASH, CROSSED, given_up, in_doubt, sorted_out, unusable
 from jotgate.store.postgres_pool import Connection, Pool
 from jotgate.store.postgres_sql import relaxed, translated
 
@@ -40,6 +40,7 @@ _UPGRADE_SECONDS = 3600.0  # a statement that changes the schema, with all that 
 _LIMITS = {"lock_timeout": "1500", "idle_in_transaction_session_timeout": "2000"}
 _PRESENCE = {"application_name": "jotgate", "tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10"}
 _REPEATING_SECONDS = 5.0
+_CLASHES = 3  # of what a repetition finds otherwise only if it was a crossing
 _PAUSE_SECONDS = 0.002  # before the first repetition, on average; twice as long before each next
 _LONGEST_PAUSE = 0.1
 _OLDEST = (13, 0)
@@ -118,7 +119,7 @@ class PostgresStore:
         try:
             return await _again(attempt, also=asyncpg.DuplicateTableError)
         except (asyncpg.PostgresError, Unavailable) as error:
-            raise unusable(error) from error
+            raise unusable(error.__cause__ or error) from error
 
     def read(self) -> Tx:
         """For single statements that only read."""
@@ -203,8 +204,7 @@ async def _transaction(pool: Pool, first: str, *, seconds: float) -> AsyncIterat
     try:
         await connection.execute(first)
         yield tx
-        if await connection.execute("commit", timeout=seconds) != "COMMIT":
-            raise RuntimeError("a statement had failed before the commit")
+        await _commit(connection, seconds)
     except BaseException as error:
         refusal = sorted_out(error, connection)
         await _roll_back(pool, connection, error)
@@ -212,6 +212,11 @@ async def _transaction(pool: Pool, first: str, *, seconds: float) -> AsyncIterat
     finally:
         tx.over()
     pool.give(connection)
+
+
+async def _commit(connection: Connection, seconds: float) -> None:
+    if await connection.execute("commit", timeout=seconds) != "COMMIT":  # PostgreSQL then says ROLLBACK
+        raise RuntimeError("there was nothing to commit: a statement had failed")
 
 
 async def _roll_back(pool: Pool, connection: Connection, error: BaseException) -> None:
@@ -265,15 +270,17 @@ class _Transaction:
 class _Patience:
     """Repetitions after pauses that keep two from meeting once more."""
 
-    __slots__ = ("_deadline", "_pause")
+    __slots__ = ("_clashes", "_deadline", "_pause")
 
     def __init__(self) -> None:
         self._deadline = monotonic() + _REPEATING_SECONDS
         self._pause = _PAUSE_SECONDS
+        self._clashes = 0
 
     async def pause(self, error: BaseException) -> None:
         """Before the next repetition. Raises when there have been enough."""
-        if monotonic() > self._deadline:
+        self._clashes += isinstance(error, CLASH)
+        if self._clashes > _CLASHES or monotonic() > self._deadline:
             raise given_up(error) from error
         await asyncio.sleep(self._pause * 2 * random.random())  # noqa: S311 - to be apart, not to be secret
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)

@@ -76,6 +76,10 @@ class SqliteStore:
         async with self.begin(durable=durable) as tx:
             return await work(tx)
 
+    async def upgrade(self, work: Callable[[Tx], Awaitable[_T]]) -> _T:
+        """What `work`, which changes the schema, gives."""
+        return await self.write(work)
+
     def read(self) -> Tx:
         """For single statements that only read."""
         return self._read

@@ -1,0 +1,158 @@
+"""Connections to PostgreSQL: few, kept open, each used by one at a time; leaner than asyncpg's pool, and in a hurry.
+
+a connection                                    what becomes of it
+------------                                    ------------------
+its statements were answered                    the next one has it, as it is: no RESET, no round trip
+who used it was cancelled, or waited too long   closed: nobody knows what the server still does with it
+unused for 5 minutes, or an hour old            closed instead of being used again
+is not there within a second of being opened    another one is begun beside it: the network may be back
+cannot be opened, and there is no other         Unavailable at once
+is not free within 2 s                          Unavailable
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+from jotgate.errors import Unavailable
+
+Connection = Any  # asyncpg has no types
+
+_WAIT_SECONDS = 2.0
+_LOOK_SECONDS = 0.2  # how often who waits sees whether another connection should be opened
+_HURRY_SECONDS = 1.0
+_REST_SECONDS = 0.1  # after a connection could not be opened
+_IDLE_SECONDS = 300.0  # firewalls forget connections in about that time
+_LIFE_SECONDS = 3600.0  # names move to other servers; plans grow old
+
+
+class Pool:
+    """Of at most `size` connections. Used from one event loop."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+        self._connect = connect
+        self._size = size
+        self._idle: list[tuple[Connection, float]] = []  # and since when; the last one is the next one
+        self._opened: dict[Connection, float] = {}  # all that are open, and since when
+        self._opening: dict[asyncio.Task[None], float] = {}
+        self._waiting: deque[asyncio.Future[Connection]] = deque()
+        self._all_back: asyncio.Future[None] | None = None
+        self._trouble = ""
+        self._rest_until = 0.0
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    async def begin(self) -> Connection:
+        """The first connection, to be given back. Raises whatever stands in the way of it."""
+        connection = await self._connect()
+        self._opened[connection] = monotonic()
+        return connection
+
+    def free(self) -> Connection | None:
+        """A connection that nobody uses, if there is one; to be given back."""
+        while self._idle:
+            connection, since = self._idle.pop()
+            if monotonic() - since < _IDLE_SECONDS and not connection.is_closed():
+                return connection
+            self.drop(connection)
+        return None
+
+    async def wait(self) -> Connection:
+        """A connection when it is one's turn; to be given back. Raises `Unavailable`."""
+        deadline = monotonic() + _WAIT_SECONDS
+        if self._closed or (not self._opened and monotonic() < self._rest_until):
+            raise Unavailable(f"PostgreSQL: {self._trouble}")
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        try:
+            while not mine.done() and (left := deadline - monotonic()) > 0:
+                self._grow()
+                await asyncio.wait((mine,), timeout=min(left, _LOOK_SECONDS))
+        except BaseException:
+            if mine.done() and mine.exception() is None:
+                self.give(mine.result())
+            mine.cancel()
+            raise
+        if not mine.done():
+            mine.cancel()
+            raise Unavailable(f"PostgreSQL: no connection was free for {_WAIT_SECONDS:.0f} s, {len(self)} are in use")
+        return mine.result()
+
+    def give(self, connection: Connection) -> None:
+        """Done with it, and it is as good as before."""
+        now = monotonic()
+        if self._closed or connection.is_closed() or now - self._opened[connection] > _LIFE_SECONDS:
+            self.drop(connection)
+            return
+        while self._waiting:
+            next_one = self._waiting.popleft()
+            if not next_one.done():
+                next_one.set_result(connection)
+                return
+        self._idle.append((connection, now))
+
+    def drop(self, connection: Connection) -> None:
+        """Done with it for good."""
+        del self._opened[connection]
+        connection.terminate()
+        if self._all_back and not self._opened and not self._all_back.done():
+            self._all_back.set_result(None)
+        self._grow()
+
+    async def close(self, *, patience_seconds: float) -> None:
+        """Wait for who is still at work, a while, then close; whoever comes later gets `Unavailable`."""
+        self._closed, self._trouble = True, "the database is closed"
+        self._refuse_all()
+        for task in self._opening:
+            task.cancel()
+        while self._idle:
+            self.drop(self._idle.pop()[0])
+        if self._opened:
+            self._all_back = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._all_back,), timeout=patience_seconds)
+        for connection in [*self._opened]:
+            self.drop(connection)
+        await asyncio.sleep(0)  # what was closed is closed in the loop's next round
+
+    def _grow(self) -> None:
+        """Begin to open as many connections as somebody waits for and there is room for."""
+        now = monotonic()
+        if self._closed or now < self._rest_until:
+            return
+        wanted = sum(not waiter.done() for waiter in self._waiting)
+        hopeful = sum(now - since < _HURRY_SECONDS for since in self._opening.values())
+        room = min(self._size - len(self._opened) - hopeful, self._size - len(self._opening))
+        for _ in range(min(wanted - hopeful, room)):
+            self._opening[asyncio.create_task(self._open(), name="jotgate connection")] = now
+
+    async def _open(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            connection = await self._connect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no connection
+            self._rest_until = monotonic() + _REST_SECONDS
+            self._trouble = f"no connection: {type(error).__name__}: {error}"
+            if not self._opened:
+                self._refuse_all()
+        else:
+            self._take_in(connection)
+        finally:
+            del self._opening[task]
+
+    def _take_in(self, connection: Connection) -> None:
+        if self._closed or len(self._opened) >= self._size:
+            connection.terminate()  # it was given up, and others came in its place
+            return
+        self._opened[connection] = monotonic()
+        self.give(connection)
+
+    def _refuse_all(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(Unavailable(f"PostgreSQL: {self._trouble}"))
