@@ -55,7 +55,10 @@ SHARED = {
 LAZY: dict[str, dict[str, str]] = {
     "jotgate.assemble": {"jotgate.store.postgres": "its driver is there only where PostgreSQL is used"},
     "jotgate.store.nats": {"jotgate.wire.natsline": "nats-py takes a third of a second, and commands publish nothing"},
-    "jotgate.cli.serve": {"jotgate.cli.demo.stage": "Starlette's applications are for the demonstration only"},
+    "jotgate.cli.serve": {
+        "jotgate.cli.demo.stage": "Starlette's applications are for the demonstration only",
+        "jotgate.cli.worker": "its server is there only where there are several workers",
+    },
 }
 
 # What decisions must not reach for, and the files that are there to do just that.

@@ -5,7 +5,7 @@
     SIGTERM                 says that it is not ready and closes connections behind their answers; serves on for
                             DRAIN seconds, then ends
     SIGINT                  ends
-    a second time           ends; whatever then goes on is cut off
+    a second time           ends; whatever then goes on is cut off (not in a worker: its parent sees to that)
 
 To end is to take no connections any more, answer the guards that wait for news, and finish the requests that run.
 """
@@ -28,8 +28,8 @@ class Ending:
     issuer: Application
     drain_seconds: int = 0
 
-    def listen(self, stop: Callable[[], None], at_once: Callable[[], None]) -> None:
-        """In the event loop's thread: call `stop` when the server is to end, `at_once` when it was told twice."""
+    def listen(self, stop: Callable[[], None], at_once: Callable[[], None] | None = None) -> None:
+        """Call `stop` when the server is to end, `at_once` when it was told twice; without it that changes nothing."""
         loop = asyncio.get_running_loop()
         told: list[int] = []
 
@@ -39,13 +39,13 @@ class Ending:
 
         def tell(number: int) -> None:
             self.issuer.retire()
-            if told:
+            if number == signal.SIGINT:
+                end()
+            elif not told:
+                loop.call_later(self.drain_seconds, end)
+            if told and at_once:
                 end()
                 at_once()
-            elif number == signal.SIGTERM:
-                loop.call_later(self.drain_seconds, end)
-            else:
-                end()
             told.append(number)
 
         for number in TOLD_BY:

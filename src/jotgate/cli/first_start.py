@@ -23,8 +23,8 @@ LINK_FILE = "setup-link"
 
 async def administrator(env: Env, settings: Settings) -> str | None:
     """See that there is one, or can be; the set-up link if one was made."""
+    link_file(settings).unlink(missing_ok=True)
     if settings.policy.symmetric or not await setup.needed(env):
-        (settings.data_dir / LINK_FILE).unlink(missing_ok=True)
         return None
     if settings.admin_email and settings.admin_password:
         await _make(env, settings.admin_email, settings.admin_password)
@@ -47,6 +47,14 @@ async def _make(env: Env, email: str, password: str) -> None:
         ) from None
     except Invalid as error:
         raise StartError(f"JOTGATE_ADMIN_EMAIL and JOTGATE_ADMIN_PASSWORD: {error.detail}") from None
+
+
+def link_here(settings: Settings) -> str | None:
+    """The set-up link of this start, if one was made."""
+    try:
+        return link_file(settings).read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
 
 
 def link_file(settings: Settings) -> Path:

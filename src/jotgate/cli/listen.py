@@ -5,7 +5,7 @@ import socket
 
 from jotgate.errors import StartError
 
-_BACKLOG = 2048
+BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -20,12 +20,27 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(_why_not(error, host, port)) from None
     listener.setblocking(False)
     return listener
+
+
+def hold(listener: socket.socket) -> socket.socket:
+    """In its place a socket that listens to nobody, and keeps its port for those that share it (SO_REUSEPORT)."""
+    address = listener.getsockname()
+    held = socket.socket(listener.family, listener.type, listener.proto)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.close()
+    try:
+        held.bind(address)
+    except OSError as error:  # somebody was quick
+        held.close()
+        raise StartError(_why_not(error, *address[:2])) from None
+    return held
 
 
 def bound_port(listener: socket.socket) -> int:
