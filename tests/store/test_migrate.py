@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from jotgate.errors import DatabaseUnusable
-from jotgate.store import feed
+from jotgate.store import feed, sessions, users
 from jotgate.store.migrate import Step, check, migrate, steps
 from jotgate.store.sqlite import SqliteStore, open_store
-from tests.store.rows import NOW
+from tests.store.conftest import STORES
+from tests.store.rows import ADA, BOB, NOW, S1, S2, S3, put_session, put_user, session, user
 from tests.store.worker import says, tell, working
 
 pytestmark = pytest.mark.anyio
 
+SMALLER_SESSIONS = 3
 NEXT = Step(steps("sqlite")[-1].number + 1, "later", ("create table later (id integer primary key)",))
 BROKEN = Step(NEXT.number + 1, "broken", ("create table half (id integer primary key)", "create nonsense"))
 
@@ -49,6 +51,27 @@ async def test_an_older_database_gets_what_is_missing_and_keeps_its_feed() -> No
 
     assert "later" in await tables(store)
     assert await feed.head(store.read()) == (0, bytes(8).hex())
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_sessions_of_an_older_database_are_found_after_they_have_become_smaller(
+    kind: str, tmp_path: Path
+) -> None:
+    store = await STORES[kind](tmp_path)
+    before = tuple(step for step in steps(store.dialect) if step.number < SMALLER_SESSIONS)
+    await migrate(store, now=NOW, entropy=bytes, known=before)
+    await put_user(store, user(), user(BOB))
+    await put_session(store, session(S1), session(S2, user_id=BOB), session(S3, closed_at=NOW, closed_by="logout"))
+
+    await migrate(store, now=NOW, entropy=bytes)
+
+    assert await sessions.of_user(store.read(), ADA, NOW) == (session(S1),)
+    async with store.begin() as tx:
+        assert await sessions.close_all(tx, ADA, "admin", NOW) == (S1,)
+        assert await users.remove(tx, ADA)
+    assert await sessions.by_id(store.read(), S3) is None
+    assert await sessions.by_id(store.read(), S2) == session(S2, user_id=BOB)
     await store.close()
 
 

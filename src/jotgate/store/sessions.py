@@ -13,6 +13,7 @@ from jotgate.store.ports import Row, Tx, Value
 COLUMNS = """id, user_id, client_id, audience, scope, generation, parent, seed_hash, opened_at, rotated_at, expires_at,
     idle_seconds, amr, device, address, closed_at, closed_by"""
 _OPEN = "closed_at is null and expires_at > ? and rotated_at + idle_seconds > ?"
+_OF_USER = "substr(user_id, 25) = ? and user_id = ?"  # the first is what the index has of a user's id
 _ENABLED = "exists (select 1 from users where users.id = sessions.user_id and users.disabled_at is null)"
 _FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at, idle_seconds,
     (select epoch from users where users.id = sessions.user_id),
@@ -119,11 +120,11 @@ async def close(tx: Tx, session_id: str, why: str, now: int) -> bool:
 async def close_all(tx: Tx, user_id: str, why: str, now: int, *, except_id: str | None = None) -> tuple[str, ...]:
     """End the user's sessions, but one; the ids of those that were open."""
     rows = await tx.all(
-        """update sessions set closed_at = ?, closed_by = ?
-        where user_id = ? and closed_at is null and id <> ? returning id""",
+        f"""update sessions set closed_at = ?, closed_by = ?
+        where {_OF_USER} and closed_at is null and id <> ? returning id""",
         now,
         why,
-        user_id,
+        *_whose(user_id),
         except_id or "",
     )
     return tuple(row[0] for row in rows)
@@ -132,8 +133,8 @@ async def close_all(tx: Tx, user_id: str, why: str, now: int, *, except_id: str 
 async def of_user(tx: Tx, user_id: str, now: int, *, after: str = "", limit: int = 1000) -> tuple[Session, ...]:
     """The user's open sessions, oldest first, those whose id comes after `after`."""
     rows = await tx.all(
-        f"select {COLUMNS} from sessions where user_id = ? and id > ? and {_OPEN} order by id limit ?",
-        user_id,
+        f"select {COLUMNS} from sessions where {_OF_USER} and id > ? and {_OPEN} order by id limit ?",
+        *_whose(user_id),
         after,
         now,
         now,
@@ -164,6 +165,10 @@ async def sweep(tx: Tx, before: int, limit: int = 1000) -> int:
         limit,
     )
     return closed + ended
+
+
+def _whose(user_id: str) -> tuple[str, str]:
+    return user_id[24:], user_id
 
 
 def _session(row: Row) -> Session:

@@ -95,7 +95,7 @@ async def raise_epoch(tx: Tx, user_id: str, now: int) -> int | None:
 async def remove(tx: Tx, user_id: str) -> bool:
     """The user with roles and sessions: close the sessions before, so that the feed tells of them."""
     await tx.run("delete from user_roles where user_id = ?", user_id)
-    await tx.run("delete from sessions where user_id = ?", user_id)
+    await tx.run("delete from sessions where substr(user_id, 25) = ? and user_id = ?", user_id[24:], user_id)
     return bool(await tx.run("delete from users where id = ?", user_id))
 
 
