@@ -45,15 +45,23 @@ FLOORS = {
     "cli": _ISSUING | {"settings", "setting_table", "datadir", "assemble", "logs"},
     "__main__": {"cli"},
 }
+# a throttle has another one behind it
+_COUNTING = {"throttle", "valkey", "valkey_counts"}
 # within these floors, the only modules that siblings may import
 SHARED = {
     "flows": {"env", "mint", "vault"},
-    "store": {"feed", "ports", "postgres_errors", "postgres_pool", "postgres_sql", "sqlite_file", "sqlite_wal"},
+    "store": {"feed", "ports", "postgres_errors", "postgres_pool", "postgres_sql", "sqlite_file", "sqlite_wal"}
+    | _COUNTING,
 }
 
 # module -> imports inside its functions, each with its reason
 LAZY: dict[str, dict[str, str]] = {
-    "jotgate.assemble": {"jotgate.store.postgres": "its driver is there only where PostgreSQL is used"},
+    "jotgate.assemble": {
+        "jotgate.store.postgres": "its driver is there only where PostgreSQL is used",
+        "jotgate.store.valkey": "its driver is there only where Valkey is used",
+        "jotgate.store.valkey_spread": "like valkey",
+        "jotgate.store.valkey_throttle": "like valkey",
+    },
     "jotgate.store.nats": {"jotgate.wire.natsline": "nats-py takes a third of a second, and commands publish nothing"},
     "jotgate.cli.serve": {
         "jotgate.cli.demo.stage": "Starlette's applications are for the demonstration only",

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from jotgate import datadir
-from jotgate.errors import DatabaseUnusable
+from jotgate.errors import DatabaseUnusable, SettingsError
 from jotgate.flows import keys
 from jotgate.flows.env import Env, FeedBell, Hasher, KeysInUse, Secrets
 from jotgate.flows.hashing import HashingPool
@@ -17,7 +17,8 @@ from jotgate.settings import Settings, load
 from jotgate.store import migrate, sqlite
 from jotgate.store.memory import MemoryThrottle
 from jotgate.store.nats import NatsSpread
-from jotgate.store.ports import Spread, Store
+from jotgate.store.ports import Spread, Store, Throttle
+from jotgate.store.throttle import DatabaseThrottle
 
 
 def create_app(settings: Settings | None = None) -> Application:
@@ -70,17 +71,35 @@ async def open_store(settings: Settings) -> Store:
 def env_on(store: Store, settings: Settings, *, secrets: Secrets, hasher: Hasher) -> Env:
     """What flows need, on a store that is open; its keys are not opened yet."""
     in_use = KeysInUse(secrets, find=partial(find_secrets, settings))
+    throttle, wakers = _by_valkey(store, settings, in_use)
     return Env(
         issuer=settings.policy.issuer,
         policy=settings.policy,
         store=store,
-        throttle=MemoryThrottle(),
-        feed=FeedBell(spreads=tuple(_spreads(store, settings, in_use))),
+        throttle=throttle,
+        feed=FeedBell(spreads=(*wakers, *_spreads(store, settings, in_use))),
         keyring=in_use,
         hasher=hasher,
         clock=time.time,
         entropy=os.urandom,
     )
+
+
+def _by_valkey(store: Store, settings: Settings, in_use: KeysInUse) -> tuple[Throttle, tuple[Spread, ...]]:
+    """What Valkey does where it is set, and what does it where it is not. Raises `StartError`."""
+    if settings.redis_url is None:
+        alone = settings.postgres is None and settings.workers == 1
+        return MemoryThrottle() if alone else DatabaseThrottle(store), ()
+    try:
+        from jotgate.store import valkey, valkey_spread, valkey_throttle
+    except ImportError as error:
+        raise SettingsError((f"JOTGATE_REDIS_URL needs redis: pip install 'jotgate[redis]' ({error})",)) from error
+    url, name, attendance = settings.redis_url, in_use.blind("valkey").hex(), valkey.Attendance()
+    throttle = valkey_throttle.ValkeyThrottle(
+        valkey.connect(url), name, database=DatabaseThrottle(store), attendance=attendance
+    )
+    waker = valkey_spread.ValkeySpread(url, f"jotgate:{name}", node=os.urandom(16), attendance=attendance)
+    return throttle, (waker,) if settings.policy.revocation else ()
 
 
 def _spreads(store: Store, settings: Settings, in_use: KeysInUse) -> Iterator[Spread]:

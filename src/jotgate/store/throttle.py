@@ -26,6 +26,9 @@ MICRO = 1_000_000
 _MOST = 32  # keys of a statement
 # How long a guess that came too late waits and tries again: others at this moment may be right, and be forgiven.
 _PAUSES = (0.02, 0.06)
+_BEHIND, _LATER = 0.1, 1.0  # seconds until the database is told of failures; while it is away
+_MOST_OWED = 100_000  # keys of which it is to be told
+_LAST = 2.0  # seconds for the rest at the end
 
 
 def cost(keys: Iterable[Limit]) -> dict[bytes, int]:
@@ -114,6 +117,49 @@ class DatabaseThrottle:
 
     def _now(self) -> int:
         return round(self._clock() * MICRO)
+
+
+class WriteBehind:
+    """Failures counted elsewhere that the database will know a tenth of a second later, each key once."""
+
+    def __init__(self, database: DatabaseThrottle) -> None:
+        self._database = database
+        self._owed: dict[bytes, int] = {}
+        self._writing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+
+    def note(self, added: Mapping[bytes, int]) -> None:
+        """Microseconds to be added soon; what is taken back before is never written."""
+        for key, micros in added.items():
+            owed = self._owed.pop(key, 0) + micros
+            if owed and len(self._owed) < _MOST_OWED:
+                self._owed[key] = owed
+        if self._owed and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write(), name="jotgate failures")
+
+    async def close(self) -> None:
+        """Write the rest, if that can be done soon."""
+        self._closing.set()
+        if self._writing:
+            await asyncio.wait((self._writing,), timeout=_LAST)
+            self._writing.cancel()
+
+    async def _write(self) -> None:
+        pause = _BEHIND
+        while self._owed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._closing.wait()
+            owed, self._owed = self._owed, {}
+            try:
+                await self._database.add(owed)
+            except Unavailable:
+                if self._closing.is_set():
+                    return
+                self.note(owed)
+                pause = _LATER
+            else:
+                pause = _BEHIND
 
 
 async def sweep(tx: Tx, before: int, limit: int) -> int:

@@ -1,0 +1,219 @@
+"""The throttle by Valkey, and the database behind it: what happens while Valkey comes and goes."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from jotgate.core.throttle import Limit
+from jotgate.store.migrate import migrate
+from jotgate.store.ports import Store
+from jotgate.store.sqlite import open_store
+from jotgate.store.throttle import DatabaseThrottle
+from jotgate.store.valkey import Attendance, connect
+from jotgate.store.valkey_throttle import ValkeyThrottle
+from tests.servers.valkey import Valkey, running_valkey
+from tests.store.rows import NOW
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = (Limit(b"pair", 3, 1000.0), Limit(b"network", 30, 1000.0))
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_store(tmp_path / "jotgate.db")
+    await migrate(opened, now=NOW, entropy=bytes)
+    yield opened
+    await opened.close()
+
+
+@asynccontextmanager
+async def node(store: Store, url: str, name: str = "name") -> AsyncIterator[ValkeyThrottle]:
+    throttle = ValkeyThrottle(connect(url), name, database=DatabaseThrottle(store), attendance=Attendance())
+    try:
+        yield throttle
+    finally:
+        await throttle.close()
+
+
+async def until_there(throttle: ValkeyThrottle, *, there: bool = True) -> None:
+    async with asyncio.timeout(10):
+        while throttle._there is not there:
+            await asyncio.sleep(0.01)
+
+
+async def used_up(*nodes: ValkeyThrottle) -> None:
+    """All that is free, each at the next node."""
+    for turn in range(3):
+        assert await nodes[turn % len(nodes)].fail(LIMITS) == 0
+
+
+async def in_database(store: Store) -> dict[bytes, float]:
+    return await DatabaseThrottle(store).counted(LIMITS)
+
+
+async def until_written(store: Store, failures: int) -> None:
+    async with asyncio.timeout(10):
+        while (await in_database(store)).get(b"pair", 0.0) < failures * 1000.0 - 100:
+            await asyncio.sleep(0.01)
+
+
+async def test_nodes_count_together(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as one, node(store, valkey.url) as another:
+        await used_up(one, another)
+
+        for throttle in (one, another):
+            assert 990 < await throttle.wait(LIMITS) <= 1000
+            assert 990 < await throttle.fail(LIMITS) <= 1000
+
+
+async def test_installations_do_not_meet(valkey: Valkey, store: Store, tmp_path: Path) -> None:
+    elsewhere = open_store(":memory:")
+    await migrate(elsewhere, now=NOW, entropy=bytes)
+    async with node(store, valkey.url, "ours") as ours, node(elsewhere, valkey.url, "theirs") as theirs:
+        await used_up(ours)
+
+        assert await theirs.wait(LIMITS) == 0
+    await elsewhere.close()
+
+
+async def test_the_database_hears_of_failures_and_of_nothing_else(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        await throttle.fail(LIMITS)
+        for _ in range(20):
+            await throttle.fail(LIMITS)
+            await throttle.forgive(LIMITS)
+        await until_written(store, 1)
+        await asyncio.sleep(0.3)
+
+    assert (await in_database(store))[b"pair"] == pytest.approx(1000, abs=10)
+
+
+async def test_what_was_counted_last_is_written_at_the_end(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        await used_up(throttle)
+
+    assert (await in_database(store))[b"pair"] == pytest.approx(3000, abs=10)
+
+
+async def test_counts_vanish_by_themselves(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        await throttle.fail([Limit(b"short", 1, 0.2), Limit(b"long", 1, 100.0)])
+
+        left = connect(valkey.url)
+        assert 0 < await left.pttl(b"jotgate:{name}:short") <= 200
+        assert 99_000 < await left.pttl(b"jotgate:{name}:long") <= 100_000
+        await left.aclose()
+
+
+async def until_ready(throttle: ValkeyThrottle) -> None:
+    """A new server has to be told first; until then the database counts."""
+    await throttle.wait(LIMITS)
+    await until_there(throttle)
+
+
+async def test_a_flush_frees_nobody(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as one, node(store, valkey.url) as another:
+        await until_ready(one)
+        await used_up(one, another)
+        await until_written(store, 3)
+
+        valkey.flush()
+
+        for throttle in (one, another):
+            assert 980 < await throttle.wait(LIMITS) <= 1000
+            await until_there(throttle)
+            assert 980 < await throttle.wait(LIMITS) <= 1000
+            assert 980 < await throttle.fail(LIMITS) <= 1000
+
+
+@pytest.mark.parametrize("stale", [False, True])
+async def test_a_restart_frees_nobody(valkey: Valkey, store: Store, stale: bool) -> None:  # noqa: FBT001
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        await throttle.fail(LIMITS)
+        if stale:  # it comes back with what it had then
+            keeper = connect(valkey.url)
+            await keeper.save()
+            await keeper.aclose()
+        for _ in range(2):
+            await throttle.fail(LIMITS)
+        await until_written(store, 3)
+
+        valkey.kill()
+        valkey.start()
+
+        assert 980 < await throttle.wait(LIMITS) <= 1000
+        await until_there(throttle)
+        assert 980 < await throttle.wait(LIMITS) <= 1000
+        assert 980 < await throttle.fail(LIMITS) <= 1000
+
+
+async def test_what_was_counted_without_it_counts_when_it_is_back(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        await throttle.fail(LIMITS)
+        await until_written(store, 1)
+        valkey.kill()
+
+        assert [await throttle.fail(LIMITS) for _ in range(2)] == [0, 0]
+        assert await throttle.fail(LIMITS) > 0
+
+        valkey.start()
+        await until_there(throttle)
+        assert 980 < await throttle.wait(LIMITS) <= 1000
+
+
+async def test_its_absence_and_its_return_are_said_once(
+    valkey: Valkey, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "jotgate.valkey")
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        assert caplog.messages == []
+
+        valkey.kill()
+        for _ in range(20):
+            await throttle.wait(LIMITS)
+        await asyncio.sleep(1.5)
+        valkey.start()
+        await until_there(throttle)
+        await asyncio.sleep(0)
+
+    assert [message.split(",")[0] for message in caplog.messages] == ["Valkey is away", "Valkey is back"]
+
+
+async def test_one_that_hangs_is_waited_for_once(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_ready(throttle)
+        await used_up(throttle)
+        await until_written(store, 3)
+        assert valkey.process
+        os.kill(valkey.process.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            for _ in range(50):
+                assert await throttle.wait(LIMITS) > 0
+            took = time.monotonic() - began
+        finally:
+            os.kill(valkey.process.pid, signal.SIGCONT)
+
+        assert took < 1.0
+        await until_there(throttle)
+        assert await throttle.fail(LIMITS) > 0
