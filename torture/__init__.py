@@ -1,0 +1,1 @@
+"""`make torture`: real servers, real faults, a recorded load, and a checker that counts what must not have happened."""

@@ -1,0 +1,51 @@
+"""After a fault: from when on everything works again.
+
+    a request sent after the end of the fault       service is
+    -----------------------------------------       ----------
+    was answered within a second, and not by a 5xx  normal
+    anything else                                   not yet normal when it was sent
+
+Requests that the next fault cut into say nothing. A kind of request that never succeeded before the next fault began
+has not recovered.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from torture.history import Event, Fault, History, Kind
+
+PROMPT_SECONDS = 1.0
+
+
+def recoveries(history: History) -> tuple[tuple[Fault, float], ...]:
+    """For each fault the seconds from its end until service was normal; infinite where it never was."""
+    kinds = frozenset(event.kind for event in history.events)
+    faults = sorted(history.faults, key=lambda fault: fault.begun_at)
+    ends = [*(after.begun_at for _, after in pairwise(faults)), history.ended_at]
+    events = sorted(history.events, key=lambda event: event.sent_at)
+    return tuple(
+        (fault, seconds_until_normal(_between(events, fault.ended_at, end), since=fault.ended_at, kinds=kinds))
+        for fault, end in zip(faults, ends, strict=True)
+    )
+
+
+def seconds_until_normal(events: Iterable[Event], *, since: float, kinds: frozenset[Kind]) -> float:
+    """From `since` to just after the last request that was not served as usual."""
+    pending = set(kinds)
+    last_bad = since
+    for event in events:
+        if is_normal(event):
+            pending.discard(event.kind)
+        else:
+            last_bad, pending = event.sent_at, set(kinds)
+    return math.inf if pending else last_bad - since
+
+
+def is_normal(event: Event) -> bool:
+    """Answered soon, by what is no trouble of ours."""
+    return 0 < event.status < 500 and event.ended_at - event.sent_at <= PROMPT_SECONDS
+
+
+def _between(events: Sequence[Event], start: float, end: float) -> Iterable[Event]:
+    return (event for event in events if event.sent_at >= start and event.ended_at <= end)
