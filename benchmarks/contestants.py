@@ -1,8 +1,9 @@
 """Each server of the comparison: started on core 0 with sessions in it, and played by the load generator on core 1.
 
 All take the load in the same way: 32 connections that are kept, each refreshing its own session again and again. The
-peers run under gunicorn with one worker whose threads keep connections alive; a database commits without waiting for
-the disk, for them as for our own rotation.
+peers in Python run under gunicorn with two workers, as Flask's documentation starts it (twice the number of cores);
+one of them also with threads, which keep connections open. A database commits without waiting for the disk, for them
+as for our own rotation.
 """
 
 import json
@@ -30,7 +31,9 @@ Play = Callable[[float], Round]
 FORM = "application/x-www-form-urlencoded"
 GRANT = "grant_type=refresh_token&client_id=bench&refresh_token=TOKEN"
 FOLDER = Path(__file__).parent / "server_peers"
-THREADS = {"sqlite": 2, "postgresql": 4}  # where each of the peers came out best
+WORKERS = ("--workers", "2")
+THREADS = ("--workers", "1", "--worker-class", "gthread", "--threads", "4")
+TUNED = ", threads"
 
 
 class LeftOutError(Exception):
@@ -63,13 +66,15 @@ class Peer:
     who: str
     module: str
     asked: Asked
-    asgi: bool = False
+    server: str = "gunicorn"
     names: tuple[str, ...] = ()  # what is sent instead of the tokens that it prepares
 
 
+BLOCKING = Asked("/refresh", "", headers="Authorization: Bearer TOKEN\r\n")
 REFRESHING = (
     Peer("Authlib", "authlib", Asked("/oauth/token", GRANT, FORM)),
-    Peer("Flask-JWT-Extended", "flask_jwt_extended", Asked("/refresh", "", headers="Authorization: Bearer TOKEN\r\n")),
+    Peer("Flask-JWT-Extended", "flask_jwt_extended", BLOCKING),
+    Peer(f"Flask-JWT-Extended{TUNED}", "flask_jwt_extended", BLOCKING, server="gunicorn with threads"),
     Peer("simplejwt", "simplejwt", Asked("/api/token/refresh/", '{"refresh":"TOKEN"}', field="refresh")),
 )
 
@@ -81,31 +86,33 @@ def python_peer(peer: Peer, database: str) -> Iterator[Play]:
     environment = os.environ | {"PEER_DATABASE": database, "PEER_SECRET": secrets.token_hex(32)}
     prepare = [sys.executable, "-m", module, str(CONNECTIONS)]
     prepared = subprocess.run(prepare, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    backend = database.partition(":")[0].partition("+")[0]
-    command = _uvicorn(module, port) if peer.asgi else _gunicorn(module, port, THREADS[backend])
-    with _running(command, environment) as process:
+    with _running(SERVERS[peer.server](f"{module}:application", port), environment) as process:
         wait_for(port)
         tokens = list(peer.names) or json.loads(prepared.stdout)
         yield player(peer.asked.job(port, tokens), psutil.Process(process.pid))
 
 
-def _gunicorn(module: str, port: int, threads: int) -> list[str]:
-    workers = ["--workers", "1", "--worker-class", "gthread", "--threads", str(threads)]
-    where = [f"{module}:application", "--bind", f"127.0.0.1:{port}", "--no-control-socket", "--log-level", "error"]
+def _gunicorn(app: str, port: int, workers: tuple[str, ...] = WORKERS) -> list[str]:
+    where = [app, "--bind", f"127.0.0.1:{port}", "--no-control-socket", "--log-level", "error"]
     return [sys.executable, "-m", "gunicorn", *where, *workers]
 
 
-def _uvicorn(module: str, port: int) -> list[str]:
-    where = [f"{module}:application", "--port", str(port), "--no-access-log", "--log-level", "error"]
-    return [sys.executable, "-m", "uvicorn", *where]
+def _uvicorn(app: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "error"]
+
+
+SERVERS: dict[str, Callable[[str, int], list[str]]] = {
+    "gunicorn": _gunicorn,
+    "gunicorn with threads": lambda app, port: _gunicorn(app, port, THREADS),
+    "uvicorn": _uvicorn,
+}
 
 
 @contextmanager
 def raw(app: str, **environment: str) -> Iterator[Play]:
     """A bare ASGI handler under uvicorn."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "error"]
-    with _running(command, os.environ | {"RAW_ALGORITHM": "ES256"} | environment) as process:
+    with _running(_uvicorn(app, port), os.environ | {"RAW_ALGORITHM": "ES256"} | environment) as process:
         wait_for(port)
         asked = Asked("/auth/refresh", '{"refresh_token":"TOKEN"}')
         tokens = [f"{at:032x}.0.{bytes(16).hex()}" for at in range(CONNECTIONS)]

@@ -24,7 +24,7 @@ PEERS = (
         "fastapi-users",
         "fastapi_users",
         Asked("/auth/jwt/login", f"username=TOKEN&password={PASSWORD.replace(' ', '+')}", FORM, refreshing=False),
-        asgi=True,
+        server="uvicorn",
         names=tuple(f"user-{at}@example.com" for at in range(CLIENTS)),
     ),
     Peer(

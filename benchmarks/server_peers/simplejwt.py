@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from benchmarks.server_peers.connection import SQLITE
 
 PASSWORD = "correct horse battery staple"
-LOGINS = 8  # users that have a password: Django's hash takes its time
+LOGINS = 5  # users that have a password: Django's hash takes its time
 
 
 def _database(text: str) -> dict[str, object]:

@@ -15,6 +15,7 @@ def seen(**changed: list[Round]) -> dict[Who, list[Round]]:
         (OURS, SQLITE): changed.get("ours", turns(4000, 5000, 3000, cpu=2e-4)),
         (RAW, SQLITE): changed.get("raw", turns(8000, 10_000, 6000, cpu=1e-4)),
         ("Slow", SQLITE): turns(100, 100, 100),
+        ("Quick, threads", SQLITE): turns(700, 900, 500),
         ("Quick", SQLITE): changed.get("quick", turns(400, 500, 300)),
         (OIDC, "in memory"): changed.get("oidc", turns(1600, 2000, 1200)),
     }
@@ -43,6 +44,10 @@ def test_a_goal_is_missed_beyond_its_limit(who: Who, changed: dict[str, list[Rou
     assert [missed for missed, goal in goals.items() if not goal.met] == [who]
 
 
+def test_a_peer_beyond_its_documentation_is_shown_but_is_no_goal() -> None:
+    assert ("Quick, threads", SQLITE) not in goals_of(seen(), SQLITE)
+
+
 def test_ratios_are_those_of_neighbouring_rounds() -> None:
     """The pace falls to a tenth in between: the ratio stays."""
     drifted = seen(ours=turns(4000, 400, 4000, cpu=2e-4), quick=turns(400, 40, 400))
@@ -53,7 +58,15 @@ def test_ratios_are_those_of_neighbouring_rounds() -> None:
 def test_the_table_names_ours_first_and_who_was_left_out() -> None:
     rows = rows_of(seen(), {(OIDC, "Valkey"): "left out: no npm"})
 
-    assert [row.who for row in rows] == [OURS, RAW, f"{OIDC}, in memory", "Quick", "Slow", f"{OIDC}, Valkey"]
+    assert [row.who for row in rows] == [
+        OURS,
+        RAW,
+        f"{OIDC}, in memory",
+        "Quick, threads",
+        "Quick",
+        "Slow",
+        f"{OIDC}, Valkey",
+    ]
     assert rows[-1].task.endswith(POSTGRES)
     assert rows[-1].note == "left out: no npm"
 
@@ -61,7 +74,7 @@ def test_the_table_names_ours_first_and_who_was_left_out() -> None:
 def test_the_plot_shows_who_was_measured() -> None:
     drawn = pictures(rows_of(seen(), {(OIDC, "Valkey"): "left out"}))["benchmarks.svg"]
 
-    assert drawn.count("<rect") == 5
+    assert drawn.count("<rect") == 6
     assert "Valkey" not in drawn
 
 
