@@ -62,7 +62,12 @@ LAZY: dict[str, dict[str, str]] = {
         "jotgate.store.valkey_spread": "like valkey",
         "jotgate.store.valkey_throttle": "like valkey",
     },
+    "jotgate.guard.ear": {"jotgate.guard.natsfeed": "nats-py is there only where guards listen to NATS"},
     "jotgate.store.nats": {"jotgate.wire.natsline": "nats-py takes a third of a second, and commands publish nothing"},
+    "jotgate.cli.reach": {
+        "jotgate.store.valkey": "its driver is there only where Valkey is used",
+        "jotgate.wire.natsline": "its driver is there only where NATS is used",
+    },
     "jotgate.cli.serve": {
         "jotgate.cli.demo.stage": "Starlette's applications are for the demonstration only",
         "jotgate.cli.worker": "its server is there only where there are several workers",

@@ -5,10 +5,10 @@
     the first token             its thread starts; the key set is fetched beside it
     every 5 min                 the key set is renewed; the last good one may be used for 24 h
     a key was revoked           the key set is renewed at once
-    a fork                      the child starts a thread of its own with its first token
+    a fork                      the child starts threads of its own with its first token
     the last guard is closed    the thread ends
 
-Guards of one issuer share a courier.
+Where there is NATS, a second thread listens there (`natsfeed`, `batches`). Guards of one issuer share a courier.
 
 A guard that nobody holds any more is released by the garbage collector, which may come at any point, also while this
 very thread holds a lock: what `release` does takes none that it would have to wait for.
@@ -29,6 +29,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from jotgate.errors import KeysUnavailable
+from jotgate.guard.batches import Batches
+from jotgate.guard.ear import Deaf, Ear, ear
 from jotgate.guard.feedread import FeedRead
 from jotgate.guard.keyfetch import KEYS_SECONDS, KeyFetch
 from jotgate.guard.known import NeedKeys, Status
@@ -48,6 +50,7 @@ class Errand:
     algorithms: frozenset[str]
     poll_seconds: int | None  # None: no feed
     feed_token: str | None = field(default=None, repr=False)
+    nats: tuple[str, ...] = field(default=(), repr=False)  # servers; with `poll_seconds` alone
 
 
 class Courier:
@@ -68,8 +71,10 @@ class Courier:
                 poll_seconds=errand.poll_seconds,
                 changed=self._news,
                 told=self._tell,
+                wake=self._rouse,
             )
         )
+        self._ear: Ear = Deaf() if self._feed is None else self._listening(errand, self._feed)
         self._observers: list[Observer] = []
         self._lock = Lock()
         self._stopped = False
@@ -128,7 +133,9 @@ class Courier:
             news=feed.state,
             news_age=None if feed.known_at is None else now - feed.known_at,
             revocations=len(feed.revoked),
-            problems=_said(cache.problem, feed.problem),
+            problems=_said(cache.problem, feed.problem, self._ear.problem),
+            nats=self._ear.state,
+            refused=self._ear.refused,
         )
 
     def observe(self, observer: Observer) -> None:
@@ -156,6 +163,7 @@ class Courier:
         self._thread = None
         self._started_at = math.inf
         self._keys.after_fork()
+        self._ear.after_fork()
         if self._feed is not None:
             self._feed.after_fork()
         self._restamp()  # the next token, remembered or not, comes by `look`
@@ -172,13 +180,32 @@ class Courier:
 
     def _work(self) -> None:
         while not self._stopped:
+            self._ear.begin()
             pause = math.inf if self._given is not None else self._keys.renew(now=monotonic())
             if self._feed is not None:
                 pause = min(pause, self._feed.read(now=monotonic()))
             with suppress(Empty):
                 self._wake.get(timeout=min(pause, _LONGEST_PAUSE))
+        self._ear.end()
         if self._feed is not None:
             self._feed.line.close()
+
+    def _listening(self, errand: Errand, feed: FeedRead) -> Ear:
+        def batches() -> Batches:
+            return Batches(errand.issuer, feed, keys=self._held, unknown_key=self._look_for_it)
+
+        return ear(errand.nats, batches, lost=feed.alone)
+
+    def _held(self) -> Keys | None:
+        return self._given or self._keys.cache.held(now=monotonic())
+
+    def _look_for_it(self) -> None:
+        now = monotonic()
+        if self.unknown_key(now=now):
+            self._keys.demand(since=now)
+
+    def _rouse(self) -> None:
+        self._wake.put(None)
 
     def _tell(self, kind: Kind, code: str, seconds: float) -> None:
         for observer in {id(one.hook): one for one in tuple(self._observers)}.values():  # each hook once

@@ -73,6 +73,7 @@ class Guard:
         hs256_secret: str | bytes | None = None,
         cache: int = 10_000,
         feed_token: str | None = None,
+        feed: str | Iterable[str] = (),
         revocation: Literal["auto", "push"] | None = "auto",
         on_stale: Literal["serve", "deny"] = "serve",
         max_staleness: int = 30,
@@ -93,6 +94,7 @@ class Guard:
                 hs256_secret=hs256_secret,
                 cache=cache,
                 feed_token=feed_token,
+                feed=told.several(feed),
                 revocation=revocation,
                 on_stale=on_stale,
                 max_staleness=max_staleness,
@@ -307,6 +309,7 @@ class Guard:
             algorithms=frozenset(options.accepted),
             poll_seconds=min(25, options.max_staleness // 2) if options.pushes else None,
             feed_token=options.feed_token,
+            nats=options.feed,
         )
         self._stand(options, courier(errand) if given is None else Courier(errand, given=given))
 

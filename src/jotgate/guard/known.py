@@ -38,6 +38,8 @@ class Status:
     revocations: int = 0  # that still matter
     remembered: int = 0  # verified tokens
     problems: tuple[str, ...] = ()
+    nats: str = "off"  # or away, open
+    refused: int = 0  # messages that came over NATS and were not believed
 
 
 @dataclass(frozen=True, slots=True)

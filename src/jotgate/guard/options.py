@@ -11,6 +11,7 @@
     hs256_secret     at least 32 bytes, instead of public keys
     cache            verified tokens to remember
     feed_token       for a feed that asks for one
+    feed             NATS servers that bring the feed as well: nats:// or tls://HOST:PORT, one or several of a cluster
     revocation       "push": read the feed; None: tokens end at `exp`; "auto": "push" where keys are fetched as well
     on_stale         without fresh news "serve" until `exp`, or "deny"
     max_staleness    seconds; older news are not fresh
@@ -42,6 +43,7 @@ from jotgate.wire.loopback import is_loopback
 _PUBLIC: Final = tuple(name for name, row in ALGS.items() if row.kty != "oct")
 _COOKIE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _INJECTED: Final = re.compile(r"JOTGATE_GUARD_(SERVICE_|PORT(_|$))")  # by Kubernetes, for a service of this name
+_SECRET: Final = frozenset({"feed_token", "feed"})  # or it may hold a password
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 
 
@@ -58,6 +60,7 @@ class Options:
     hs256_secret: str | bytes | None = field(default=None, repr=False)
     cache: int = 10_000
     feed_token: str | None = field(default=None, repr=False)
+    feed: tuple[str, ...] = field(default=(), repr=False)
     revocation: Literal["auto", "push"] | None = "auto"
     on_stale: Literal["serve", "deny"] = "serve"
     max_staleness: int = 30
@@ -116,8 +119,10 @@ def _complaints(options: Options) -> Iterator[str]:
     for name, allowed, is_allowed in _PLAIN:
         value = getattr(options, name)
         if not is_allowed(value):
-            shown = "" if name == "feed_token" else f" = {value!r}"
+            shown = "" if name in _SECRET else f" = {value!r}"
             yield f"{name}{shown}: allowed is {allowed}"
+    if options.feed and not options.pushes:
+        yield 'feed: there are no news to bring; set revocation to "push"'
     if options.on_stale == "deny" and not options.pushes:
         yield 'on_stale = "deny": there are no news to grow stale; set revocation to "push"'
 
@@ -173,6 +178,17 @@ def _is_safe_url(text: str) -> bool:
     return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname))
 
 
+def _is_nats_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        if url.port == 0 or not url.hostname:
+            return False
+    except ValueError:
+        return False
+    rest = url.path.strip("/") or url.query or url.fragment
+    return url.scheme in {"nats", "tls"} and not rest and text.isprintable() and " " not in text
+
+
 def _is_whole(lowest: int, highest: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and lowest <= value <= highest
 
@@ -183,6 +199,11 @@ _PLAIN: Final[tuple[tuple[str, str, Callable[[Any], object]], ...]] = (
     ("max_lifetime", "1 second to a year", _is_whole(1, 366 * 86_400)),
     ("cache", "0 to 10,000,000 tokens", _is_whole(0, 10_000_000)),
     ("feed_token", "a text in ASCII without spaces, or None", lambda value: value is None or _is_token(value)),
+    (
+        "feed",
+        "nats:// or tls://HOST:PORT, one or several, with USER:PASSWORD@ or TOKEN@ where they ask for it",
+        lambda value: _are_texts(value) and all(map(_is_nats_url, value)),
+    ),
     ("revocation", '"auto", "push" or None', lambda value: value in ("auto", "push", None)),
     ("on_stale", '"serve" or "deny"', lambda value: value in ("serve", "deny")),
     ("max_staleness", "2 seconds to a day", _is_whole(2, 86_400)),
@@ -213,7 +234,7 @@ def _bytes(secret: str | bytes) -> bytes:
 
 _SHARED: Final = ("issuer", "audience", "hs256_secret", "feed_token")
 _WHOLE: Final = ("leeway", "max_lifetime", "cache", "max_staleness")
-_LISTS: Final = ("algorithms", "origins")
+_LISTS: Final = ("algorithms", "origins", "feed")
 
 
 def from_env(environ: Mapping[str, str]) -> Options:

@@ -56,13 +56,31 @@ class Revoked:
         if page.reset:
             self._known.begin_anew()
             self._is_partial = True
-        self._learn([entry for entry in page.entries if entry.kind in feed.KINDS])
+        self.learn(page.entries)
         self.cursor = page.next
         if self._is_partial and not page.more:
             self._known.drop_old()
             self._is_partial = False
             self.stamp = object()
         return not page.more
+
+    def learn(self, entries: Iterable[feed.Entry]) -> None:
+        """Learn entries, wherever in the feed they stand; once more does not matter."""
+        known = [entry for entry in entries if entry.kind in feed.KINDS]
+        if not known:
+            return
+        _, recent = self._recent
+        for entry in known:
+            self._known.put(entry.digest, until=entry.until, epoch=entry.epoch or 0)
+            recent.add(entry.digest)
+        if len(recent) > RECENT:
+            self._recent = (self.heard + 1, set())
+        self.heard += 1
+        self.stamp = object()  # always last: who has seen it sees the entries
+
+    def names(self, digest: bytes) -> bool:
+        """Whether an entry names it."""
+        return self._known.epoch(digest) is not None
 
     def forget(self, *, now: int) -> None:
         """Drop the entries whose `until` has come."""
@@ -83,15 +101,3 @@ class Revoked:
         since, digests = self._recent
         if heard < since or not digests.isdisjoint(marks.digests):
             self.check(marks)
-
-    def _learn(self, entries: list[feed.Entry]) -> None:
-        if not entries:
-            return
-        _, recent = self._recent
-        for entry in entries:
-            self._known.put(entry.digest, until=entry.until, epoch=entry.epoch or 0)
-            recent.add(entry.digest)
-        if len(recent) > RECENT:
-            self._recent = (self.heard + 1, set())
-        self.heard += 1
-        self.stamp = object()  # always last: who has seen it sees the entries
