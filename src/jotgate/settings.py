@@ -76,7 +76,7 @@ class Settings:
     def database_name(self) -> str:
         """Which database it is, for people: a path or a URL without its password."""
         if self.postgres:
-            return _without_password(self.postgres)
+            return without_password(self.postgres)
         return str(self.database_path or "in memory: all is lost at the end")
 
 
@@ -123,12 +123,13 @@ def load(
 
 def _complaint(setting: Setting, item: _Given) -> str:
     shown = (
-        "" if setting.secret else " = " + repr(_without_password(item.raw) if isinstance(item.raw, str) else item.raw)
+        "" if setting.secret else " = " + repr(without_password(item.raw) if isinstance(item.raw, str) else item.raw)
     )
     return f"{item.spelling}{shown}: allowed is {setting.allowed}"
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
+    """A URL as it may be shown."""
     return re.sub(r"(password=)[^&]*", r"\1...", re.sub(r"//[^@/]*@", "//...@", text))
 
 

@@ -26,7 +26,7 @@ def target(tmp_path: Path) -> Path:
 async def test_a_backup_holds_everything_in_one_private_file(filed: SqliteStore, database: Path, target: Path) -> None:
     await write(filed, 10)
 
-    backup(database, target)
+    backup(database, target, now=NOW)
     await write(filed)
 
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
@@ -41,7 +41,7 @@ async def test_a_backup_is_one_moment_of_a_database_that_is_written_to(
     filed: SqliteStore, database: Path, target: Path
 ) -> None:
     await write(filed, 2000)
-    copying = asyncio.create_task(asyncio.to_thread(backup, database, target))
+    copying = asyncio.create_task(asyncio.to_thread(backup, database, target, now=NOW))
     written = 0
     while not copying.done():
         await write(filed, 3)
@@ -59,19 +59,19 @@ async def test_a_backup_never_overwrites(filed: SqliteStore, database: Path, tar
     target.write_text("precious")
 
     with pytest.raises(Invalid, match="exists"):
-        backup(database, target)
+        backup(database, target, now=NOW)
 
     assert target.read_text() == "precious"
 
 
 async def test_a_place_that_is_not_there_is_named(filed: SqliteStore, database: Path, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="cannot be made"):
-        backup(database, tmp_path / "nowhere" / "backup.db")
+        backup(database, tmp_path / "nowhere" / "backup.db", now=NOW)
 
 
 async def test_no_database_no_backup(database: Path, target: Path) -> None:
     with pytest.raises(DatabaseUnusable, match="no database"):
-        backup(database, target)
+        backup(database, target, now=NOW)
 
     assert not target.exists()
 
@@ -82,7 +82,7 @@ async def test_no_space_leaves_nothing(filed: SqliteStore, database: Path, targe
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(Unavailable, match="could not be copied"):
-            backup(database, target)
+            backup(database, target, now=NOW)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -100,6 +100,6 @@ async def test_a_damaged_database_makes_no_backup(database: Path, target: Path) 
         file.write(os.urandom(size // 4))
 
     with pytest.raises(DatabaseUnusable, match="damaged"):
-        backup(database, target)
+        backup(database, target, now=NOW)
 
     assert not target.exists()

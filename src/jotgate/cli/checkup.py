@@ -8,59 +8,58 @@ next keys        what is due has not been done for ten minutes: no server runs, 
 clock            something lies in the future
 feed             closings wait to be announced: no server runs
 administrator    (a note) nobody can administrate
+restore          (a note) a backup was put in the place of the database: what it rolled back
 """
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 from jotgate import datadir
-from jotgate.assemble import env_on, find_secrets
+from jotgate.assemble import open_store
+from jotgate.cli import reach
+from jotgate.cli.findings import Finding
+from jotgate.cli.output import instant, span
+from jotgate.cli.places import env_alone
 from jotgate.core import keyring
 from jotgate.core.policy import SKEW
 from jotgate.core.roles import ADMIN_ROLE
 from jotgate.errors import JotgateError
 from jotgate.flows import keys as keys_flow
-from jotgate.flows.hashing import HashingPool
 from jotgate.settings import Settings
-from jotgate.store import feed, keys, migrate, roles
+from jotgate.store import feed, keys, migrate, restores, roles
 from jotgate.store.ports import Store, Tx
-from jotgate.store.sqlite import open_store
 
 _LATE_SECONDS = 600  # a server does what is due within a minute
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found: `ok`, `note` or `wrong`."""
-
-    check: str
-    state: str
-    finding: str
-
-
-async def inside(settings: Settings, database: Path) -> list[Finding]:
-    """All findings in the tables."""
+async def inside(settings: Settings) -> list[Finding]:
+    """All findings in the database, and of the servers that nodes share."""
     try:
-        store = open_store(database)
+        store = await open_store(settings)
     except JotgateError as error:
-        return [Finding("database", "wrong", error.detail)]
+        return [Finding("database", "wrong", error.detail), *await reach.shared(settings)]
+    try:
+        server = await reach.postgres(settings, store.read()) if store.dialect == "postgres" else []
+        return [*server, *await _tables(settings, store), *await reach.shared(settings)]
+    finally:
+        await store.close()
+
+
+async def _tables(settings: Settings, store: Store) -> list[Finding]:
+    tx = store.read()
     try:
         if not await migrate.check(store):
             return [Finding("schema", "wrong", "older than this jotgate: run `jotgate migrate`, or start the server")]
-        tx = store.read()
-        findings = [Finding("schema", "ok", "this jotgate's own"), await _keys(settings, store)]
         return [
-            *findings,
+            Finding("schema", "ok", "this jotgate's own"),
+            await _keys(settings, store),
             await _due(settings, tx),
             await _clock(tx),
             await _feed(tx),
             await _administrator(settings, tx),
+            *await _restored(tx),
         ]
     except JotgateError as error:
         return [Finding("schema", "wrong", error.detail)]
-    finally:
-        await store.close()
 
 
 async def _keys(settings: Settings, store: Store) -> Finding:
@@ -69,14 +68,11 @@ async def _keys(settings: Settings, store: Store) -> Finding:
     shared = settings.data_dir / datadir.HS256
     if settings.policy.symmetric and settings.hs256_secret is None and not shared.exists():
         return Finding("keys", "wrong", f"{shared} is missing: put it back, or give JOTGATE_HS256_SECRET")
-    hasher = HashingPool(threads=1)
     try:
-        env = env_on(store, settings, secrets=find_secrets(settings), hasher=hasher)
-        await keys_flow.reload(env)
+        async with env_alone(store, settings) as env:
+            await keys_flow.reload(env)
     except JotgateError as error:
         return Finding("keys", "wrong", error.detail)
-    finally:
-        await hasher.close()
     return Finding("keys", "ok", f"the master secret opens them; {env.keyring.current.signing.kid} signs")
 
 
@@ -115,3 +111,20 @@ async def _administrator(settings: Settings, tx: Tx) -> Finding:
         "note",
         f"nobody: the next start prints a set-up link; or `jotgate user role USER {ADMIN_ROLE}`",
     )
+
+
+async def _restored(tx: Tx) -> list[Finding]:
+    """What the last restore rolled back, if there was one."""
+    last = await restores.last(tx)
+    if last is None:
+        return []
+    lost = span(last.restored_at - last.backed_up_at)
+    sessions = f"{last.sessions_closed} closed, {last.sessions_kept} kept"
+    return [
+        Finding(
+            "restore",
+            "note",
+            f"at {instant(last.restored_at)} a backup of {instant(last.backed_up_at)} was restored: nothing is known "
+            f"here of the {lost} between; sessions: {sessions}; keys revoked: {' '.join(last.keys_revoked) or 'none'}",
+        )
+    ]

@@ -6,7 +6,9 @@ settings           every complaint
 data directory     owner and mode
 disk               room for what comes
 database           its pages
-schema ... feed    what the tables say: see `checkup`
+PostgreSQL ...     what its server says: see `reach`
+schema ...         what the tables say: see `checkup`
+Valkey, NATS       whether they answer: see `reach`
 """
 
 import asyncio
@@ -21,7 +23,8 @@ from pathlib import Path
 import click
 
 from jotgate import datadir
-from jotgate.cli.checkup import Finding, inside
+from jotgate.cli.checkup import inside
+from jotgate.cli.findings import Finding
 from jotgate.cli.options import as_json, settings_here, where
 from jotgate.cli.output import rows
 from jotgate.errors import SettingsError
@@ -48,18 +51,21 @@ def command(*, as_json: bool, config: Path | None, data_dir: str | None) -> None
 
 def _examine(settings: Settings) -> Iterator[Finding]:
     directory, database = settings.data_dir, settings.database_path
-    if not directory.exists():
+    if directory.exists():
+        yield from _directory(settings)
+        yield _disk(directory)
+    else:
         yield Finding("data directory", "note", f"{directory} is not there yet: the first `jotgate serve` makes it")
+    if database is None:
+        yield from asyncio.run(inside(settings))
         return
-    yield from _directory(settings)
-    yield _disk(directory)
-    if database is None or not database.exists():
-        yield Finding("database", "note", f"{database or 'memory'}: not there yet: the first `jotgate serve` makes it")
+    if not database.exists():
+        yield Finding("database", "note", f"{database}: not there yet: the first `jotgate serve` makes it")
         return
     damage = _damage(database)
     yield Finding("database", "wrong" if damage else "ok", damage or f"{database} is sound")
     if not damage:
-        yield from asyncio.run(inside(settings, database))
+        yield from asyncio.run(inside(settings))
 
 
 def _directory(settings: Settings) -> Iterator[Finding]:

@@ -25,9 +25,10 @@ COMMANDS: Mapping[str, str] = {
     "key": "Signing keys: list, rotate, revoke.",
     "secret": "Rotate the master secret.",
     "token": "Inspect, verify and mint access tokens.",
-    "migrate": "Bring the database up to this version.",
+    "migrate": "Bring the database up to this version; move it to another one.",
     "doctor": "Say what is wrong here and what to do about it.",
     "backup": "Copy the database while it is in use.",
+    "restore": "Put a backup in the place of the database.",
 }
 
 

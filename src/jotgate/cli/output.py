@@ -49,6 +49,13 @@ def instant(seconds: object) -> str:
         return str(seconds)
 
 
+def span(seconds: int) -> str:
+    """A length of time, for people: its two largest units."""
+    parts = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    first = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2])
+
+
 def _printable(text: str) -> str:
     """What users wrote must not steer the operator's terminal."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
