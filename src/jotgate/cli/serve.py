@@ -123,7 +123,7 @@ def _serve_by_workers(settings: Settings, listener: socket.socket) -> None:
         uvloop.run(_prepare(settings))
 
     def one(place: Place) -> None:
-        worker.leave(finished=uvloop.run(worker.work(settings, address, place)))
+        uvloop.run(worker.work(settings, address, place))
 
     def say_ready() -> None:
         _say_ready(settings, first_start.link_here(settings), "")

@@ -49,8 +49,17 @@ class Address:
     port: int
 
 
-async def work(settings: Settings, address: Address, place: Place) -> bool:
-    """Serve until told to end; whether every request could be finished. Raises `StartError`."""
+async def work(settings: Settings, address: Address, place: Place) -> None:
+    """Serve until told to end. Raises `StartError`."""
+    if not await _work(settings, address, place):
+        _log.warning("requests were cut off: they did not finish within %d s", FINISH_SECONDS)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # an orderly way out would answer them with a 500
+
+
+async def _work(settings: Settings, address: Address, place: Place) -> bool:
+    """Whether every request was finished."""
     async with opened(settings) as env:
         issuer = application(settings, env)
         await issuer.start()
@@ -60,14 +69,6 @@ async def work(settings: Settings, address: Address, place: Place) -> bool:
             return await _serve(issuer, address, place, drain_seconds=settings.drain)
         finally:
             await issuer.stop()
-
-
-def leave(*, finished: bool) -> None:
-    """End this process; with requests that would not finish, without waiting for the threads that serve them."""
-    if not finished:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
 
 
 async def _serve(issuer: Application, address: Address, place: Place, *, drain_seconds: int) -> bool:
@@ -88,8 +89,6 @@ async def _serve(issuer: Application, address: Address, place: Place, *, drain_s
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     await asyncio.wait((serving,), timeout=FINISH_SECONDS)
-    if not serving.done():
-        _log.warning("requests were cut off: they did not finish within %d s", FINISH_SECONDS)
     return serving.done()
 
 
