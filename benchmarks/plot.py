@@ -1,19 +1,21 @@
 """A bar chart as SVG text, readable on light and dark pages; the axis is logarithmic, each tick ten times the last.
 
-Bars that are twice as long are not twice as much: so each says its number.
+Bars that are twice as long are not twice as much: so each says its number. Bars of one group stand together under its
+name.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, TOP, LINE, BAR = 760, 230, 70, 44, 24, 16
+WIDTH, LEFT, RIGHT, TOP, LINE, BAR = 760, 210, 70, 40, 24, 16
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #24292f }
   .title { font-size: 14px; font-weight: 600 }
   .name { text-anchor: end }
+  .group { text-anchor: end; font-weight: 600 }
   .tick { text-anchor: middle; fill: #57606a }
   line { stroke: #8c959f; stroke-opacity: .35 }
   .ours { fill: #0969da } .peer { fill: #bf8700 } .limit { fill: #8c959f }
@@ -30,22 +32,24 @@ Kind = Literal["ours", "peer", "limit"]
 class Bar:
     """One bar; `kind` gives the colour."""
 
+    group: str
     name: str
     value: float
     kind: Kind
 
 
 def bars(title: str, shown: Sequence[Bar]) -> str:
-    """The picture; values are above 0."""
+    """The picture; values are above 0, the bars of a group one after the other."""
     low, high = axis([bar.value for bar in shown])
-    height = TOP + LINE * len(shown) + 30
+    groups = list(dict.fromkeys(bar.group for bar in shown))
+    height = TOP + LINE * (len(shown) + len(groups)) + 30
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>",
         f'<text class="title" x="{LEFT}" y="20">{escape(title)}</text>',
         *(_tick(10.0**power, _at(10.0**power, low, high), height) for power in range(low, high + 1)),
-        *(_bar(bar, TOP + LINE * row, _at(bar.value, low, high)) for row, bar in enumerate(shown)),
+        *(line for number, name in enumerate(groups) for line in _group(name, number, shown, (low, high))),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -55,6 +59,15 @@ def axis(values: Sequence[float]) -> tuple[int, int]:
     """The powers of ten at both ends; no bar is without length."""
     low = math.ceil(math.log10(min(values))) - 1
     return low, max(math.ceil(math.log10(max(values))), low + 1)
+
+
+def _group(name: str, number: int, shown: Sequence[Bar], ends: tuple[int, int]) -> Iterator[str]:
+    """Its name and its bars, below those of the groups before it."""
+    of = [bar for bar in shown if bar.group == name]
+    first = number + next(at for at, bar in enumerate(shown) if bar.group == name)
+    yield f'<text class="group" x="{LEFT - 8}" y="{TOP + LINE * first + BAR - 2}">{escape(name)}</text>'
+    for at, bar in enumerate(of, start=first + 1):
+        yield _bar(bar, TOP + LINE * at, _at(bar.value, *ends))
 
 
 def _at(value: float, low: int, high: int) -> float:

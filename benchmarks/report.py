@@ -104,7 +104,7 @@ class Run:
 
     measured_at: str
     quick: bool
-    machine: dict[str, str | float]
+    machine: dict[str, str]
     parts: dict[str, Part]
 
     @property
@@ -115,12 +115,12 @@ class Run:
 
 def run_of(parts: Mapping[str, Part], *, quick: bool) -> Run:
     """Measured just now, on this machine."""
-    machine: dict[str, str | float] = {
+    machine = {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": str(len(os.sched_getaffinity(0))),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 2),  # over the number of cores: others were at work too
+        "load": f"{os.getloadavg()[0]:.2f}",  # over the number of cores: others were at work too
     }
     return Run(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), quick, machine, dict(parts))
 

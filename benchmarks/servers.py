@@ -110,7 +110,8 @@ def _jotgate(stack: ExitStack, **settings: str) -> Play:
 def rows_of(seen: Rounds, left_out: Mapping[Who, str]) -> list[Row]:
     """The table: by database, jotgate first, the fastest next."""
     goals = {who: goal for on in A_SECOND if (OURS, on) in seen for who, goal in goals_of(seen, on).items()}
-    order = sorted(seen, key=lambda who: (_section(who), who[0] != OURS, -_rate(seen[who])))
+    sections = list(A_SECOND)
+    order = sorted(seen, key=lambda who: (sections.index(_section(who)), who[0] != OURS, -_rate(seen[who])))
     rows = [_row(who, seen, goal=goals.get(who)) for who in order]
     return rows + [
         Row(f"{TASK}, {_section((server, on))}", f"{server}, {on}", note=reason)
@@ -173,9 +174,8 @@ def pictures(rows: Sequence[Row]) -> dict[str, str]:
     """The plot in the documentation, by file name."""
     kinds: dict[str, Kind] = {OURS: "ours", RAW: "limit"}
     shown = [
-        Bar(f"{row.who}, {row.task.rpartition(', ')[2]}" if not row.who.startswith(OIDC) else row.who,
-            row.rate, kinds.get(row.who, "peer"))
+        Bar(row.task.rpartition(", ")[2], row.who, row.rate, kinds.get(row.who, "peer"))
         for row in rows
         if row.task.startswith(TASK) and row.rate
-    ]  # fmt: skip
+    ]
     return {"benchmarks.svg": bars("Refreshes a second and core", shown)} if shown else {}

@@ -16,7 +16,7 @@ ROWS = [
 RUN = Run(
     "2026-11-22T07:00:00Z",
     quick=True,
-    machine={"cpu": "a CPU", "cores": 2, "system": "Linux", "python": "3.11"},
+    machine={"cpu": "a CPU", "cores": "2", "system": "Linux", "python": "3.11"},
     parts={"tea": Part(ROWS, 12.3, {"b": "2", "A": "1"})},
 )
 

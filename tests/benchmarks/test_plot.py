@@ -5,7 +5,11 @@ import pytest
 from benchmarks.plot import LEFT, RIGHT, WIDTH, Bar, axis, bars
 
 SVG = "{http://www.w3.org/2000/svg}"
-SHOWN = [Bar("jotgate", 10_000, "ours"), Bar("Tom & <Jerry>", 100, "peer"), Bar("raw", 1000, "limit")]
+SHOWN = [
+    Bar("far", "jotgate", 10_000, "ours"),
+    Bar("far", "Tom & <Jerry>", 100, "peer"),
+    Bar("near", "raw", 1000, "limit"),
+]
 
 
 def test_a_picture_is_xml_with_a_bar_for_each_and_its_number() -> None:
@@ -14,6 +18,13 @@ def test_a_picture_is_xml_with_a_bar_for_each_and_its_number() -> None:
     said = [text.text for text in drawn.iter(f"{SVG}text")]
     assert [rect.get("class") for rect in drawn.iter(f"{SVG}rect")] == ["ours", "peer", "limit"]
     assert {"Tom & <Jerry>", "10,000", "Pace"} <= set(said)
+
+
+def test_a_group_is_named_above_its_bars_and_nothing_lies_on_another() -> None:
+    drawn = ET.fromstring(bars("Pace", SHOWN))
+
+    said = {text.text: float(text.get("y", "")) for text in drawn.iter(f"{SVG}text")}
+    assert said["far"] < said["jotgate"] < said["Tom & <Jerry>"] < said["near"] < said["raw"]
 
 
 def test_a_bar_ten_times_as_large_is_as_much_longer_everywhere() -> None:
