@@ -1,4 +1,4 @@
-"""`python -m torture [--minutes N] [--seed S] [--quick] [--json] [--keep FILE]`: exit code 1 when a counter is not 0.
+"""`python -m torture [--minutes N] [--seed S] [--quick] [--world W] [--json] [--keep FILE]`: exit code 1 when a counter is not 0.
 
 `--check FILE` counts once more in what an earlier run kept.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torture.history import read, write
 from torture.report import Report, document, report, table
-from torture.run import Outcome, Pace, run
+from torture.run import WORLDS, Outcome, Pace, run
 
 
 def main() -> int:
@@ -29,7 +29,8 @@ def main() -> int:
 def _run(options: argparse.Namespace, seed: int) -> list[Outcome]:
     print(f"seed {seed}", file=sys.stderr, flush=True)
     pace = Pace(seconds=0, quiet=1.0) if options.quick else Pace(seconds=options.minutes * 60)
-    return asyncio.run(run(pace, seed=seed, say=lambda line: print(line, file=sys.stderr, flush=True)))
+    worlds = options.world or list(WORLDS)
+    return asyncio.run(run(pace, seed=seed, worlds=worlds, say=lambda line: print(line, file=sys.stderr, flush=True)))
 
 
 def _checked_again(path: Path) -> list[Outcome]:
@@ -45,6 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="of faults (10)")
     parser.add_argument("--seed", type=int, help="of the choice of faults; one is made up and printed")
     parser.add_argument("--quick", action="store_true", help="every kind of fault once, briefly")
+    parser.add_argument("--world", action="append", choices=[*WORLDS], help="this one alone; all by default")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="keep the record")
     parser.add_argument("--check", type=Path, metavar="FILE", help="count in a record that was kept")

@@ -29,9 +29,9 @@ _COPIES = (1, 1, 1, 2, 3)  # how often the same token is sent at once
 class Crowd:
     """How many of each."""
 
-    refreshers: int = 12
+    refreshers: int = 8
     impatient: int = 4
-    comers: int = 4
+    comers: int = 3
     owners: int = 2
     administrators: int = 1
 

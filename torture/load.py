@@ -10,8 +10,8 @@ from typing import Any
 from torture.caller import PATIENCE_SECONDS, Caller, Held, Place
 from torture.history import History
 
-_LOOKS = 22  # at a token that has ended
-_LOOK_SECONDS = 0.1
+_LOOKS = 15  # at a token that has ended
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(slots=True)

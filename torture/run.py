@@ -18,8 +18,22 @@ from torture.world import World
 _GIVE_UP_SECONDS = 20.0  # when nothing recovers any more, the next fault comes all the same
 _END_SECONDS = 60.0  # for the last look of everybody
 _LOOK_SECONDS = 0.1
-_SHARES = {"postgres": 0.7, "sqlite": 0.3}  # of the time
 Opener = Callable[[Crowd, random.Random], AbstractAsyncContextManager[World]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A world, its faults, and its share of the time."""
+
+    opener: Opener
+    kinds: Sequence[Kind]
+    share: float
+
+
+WORLDS = {
+    "postgres": Stage(world.on_postgres, faults.POSTGRES, 0.7),
+    "sqlite": Stage(world.on_sqlite, faults.SQLITE, 0.3),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +59,27 @@ class Outcome:
     skipped: dict[str, str]
 
 
-async def run(pace: Pace, *, seed: int, say: Callable[[str], None]) -> list[Outcome]:
-    """Both worlds, one after the other."""
+async def run(
+    pace: Pace, *, seed: int, say: Callable[[str], None], worlds: Sequence[str] = tuple(WORLDS)
+) -> list[Outcome]:
+    """These worlds, one after the other."""
+    whole = sum(WORLDS[name].share for name in worlds)
     return [
-        await _world(world.on_postgres, faults.POSTGRES, pace, seed=seed, share=_SHARES["postgres"], say=say),
-        await _world(world.on_sqlite, faults.SQLITE, pace, seed=seed, share=_SHARES["sqlite"], say=say),
+        await _world(WORLDS[name], pace, seconds=pace.seconds * WORLDS[name].share / whole, seed=seed, say=say)
+        for name in worlds
     ]
 
 
-async def _world(
-    opener: Opener, kinds: Sequence[Kind], pace: Pace, *, seed: int, share: float, say: Callable[[str], None]
-) -> Outcome:
+async def _world(stage: Stage, pace: Pace, *, seconds: float, seed: int, say: Callable[[str], None]) -> Outcome:
     dice = random.Random(seed)
-    skipped = _skipped(kinds)
-    kinds = [kind for kind in kinds if kind.name not in skipped]
-    async with opener(pace.crowd, dice) as here:
+    skipped = _skipped(stage.kinds)
+    kinds = [kind for kind in stage.kinds if kind.name not in skipped]
+    async with stage.opener(pace.crowd, dice) as here:
         load = Load(here.history, here.places, here.services, here.issuer, random.Random(seed + 1))
         clients = [asyncio.create_task(life) for life in lives(load, pace.crowd)]
         try:
             await _until_normal(here.history, since=time.monotonic(), quiet=pace.quiet, clients=clients)
-            deadline = time.monotonic() + pace.seconds * share
+            deadline = time.monotonic() + seconds
             for kind in _in_turn(kinds, dice, deadline=deadline, brief=pace.brief):
                 await _strike(here, kind, pace, clients=clients)
                 say(_line(here.history))
