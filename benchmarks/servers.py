@@ -141,7 +141,7 @@ def _row(who: Who, seen: Rounds, *, goal: Goal | None) -> Row:
     server, on = who
     turns = seen[who]
     ours = seen.get((OURS, _section(who)))
-    ratio = f"{OURS} {_ratio(ours, turns, 'rate'):.2g} times as fast, " if ours and server != OURS else ""
+    ratio = f"{OURS} {_times(_ratio(ours, turns, 'rate'))} as fast, " if ours and server != OURS else ""
     kept = f"p50 {_milliseconds(turns, 'p50')}, p99 {_milliseconds(turns, 'p99')}"
     rate = _rate(turns)
     name = f"{server}, {on}" if server == OIDC else server
@@ -156,6 +156,10 @@ def _section(who: Who) -> str:
 def _ratio(ours: Sequence[Round], theirs: Sequence[Round], name: str) -> float:
     """Of neighbouring rounds."""
     return float(median(getattr(one, name) / getattr(other, name) for one, other in zip(ours, theirs, strict=True)))
+
+
+def _times(value: float) -> str:
+    return f"{value:.0f} times" if value >= 10 else f"{value:.2g} times"
 
 
 def _rate(turns: Sequence[Round]) -> float:
