@@ -1,16 +1,18 @@
-"""A real Valkey: from the wheel, one for each test process, or the one that JOTGATE_TEST_VALKEY names."""
+"""A real Valkey: from the wheel, one for each test process, or the one that JOTGATE_TEST_VALKEY names; or a cluster."""
 
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -50,14 +52,35 @@ class Valkey:
     def kill(self) -> None:
         """-9."""
         if self.process is not None:
+            self.go_on()
             self.process.kill()
             self.process.wait(30)
             self.process = None
 
+    def hang(self) -> None:
+        """It keeps its connections and takes new ones, and does nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After `hang`."""
+        self._signal(signal.SIGCONT)
+
+    def ask(self, *command: str | int) -> Any:
+        """What it says to one command."""
+        with self.client() as client:
+            return client.execute_command(*command)
+
+    def client(self) -> redis.Redis:
+        """A connection, for an operator."""
+        return redis.Redis(port=self.port, decode_responses=True, single_connection_client=True)
+
     def flush(self) -> None:
         """Everything in it is gone."""
-        with redis.Redis(port=self.port) as client:
-            client.flushall()
+        self.ask("FLUSHALL")
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def _answers(self) -> bool:
         try:
@@ -80,6 +103,43 @@ def running_valkey(*options: str) -> Iterator[Valkey]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Cluster:
+    """Three servers that share the slots, without replicas."""
+
+    def __init__(self, servers: Sequence[Valkey]) -> None:
+        self.servers = servers
+
+    @property
+    def url(self) -> str:
+        """Of one of them, as the setting has it."""
+        return f"redis+cluster://127.0.0.1:{self.servers[0].port}"
+
+    def form(self) -> None:
+        """Give out the slots and wait until each knows of all."""
+        for number, server in enumerate(self.servers):
+            first, beyond = (16384 * share // len(self.servers) for share in (number, number + 1))
+            server.ask("CLUSTER", "ADDSLOTSRANGE", first, beyond - 1)
+            server.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            self.servers[0].ask("CLUSTER", "MEET", "127.0.0.1", server.port, *server.options[-1:])
+        deadline = time.monotonic() + 30
+        while not all("cluster_state:ok" in self._state(server) for server in self.servers):
+            assert time.monotonic() < deadline, [self._state(server) for server in self.servers]
+            time.sleep(0.02)
+
+    def _state(self, server: Valkey) -> str:
+        return str(server.ask("CLUSTER", "INFO"))
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """One of one's own, to kill."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port")
+    with ExitStack() as stack:
+        cluster = Cluster([stack.enter_context(running_valkey(*options, str(free_port()))) for _ in range(3)])
+        cluster.form()
+        yield cluster
+
+
 @cache
 def server_url() -> str:
     """Of the server that the tests of this process share."""
@@ -88,3 +148,11 @@ def server_url() -> str:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(running_valkey()).url
+
+
+@cache
+def cluster_url() -> str:
+    """Of the cluster that the tests of this process share."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(running_cluster()).url

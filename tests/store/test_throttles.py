@@ -1,6 +1,7 @@
 """What every throttle counts: in memory, in each database, and in Valkey before a database."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
@@ -15,8 +16,12 @@ from jotgate.store.migrate import migrate
 from jotgate.store.ports import Store, Throttle
 from jotgate.store.sqlite import open_store
 from jotgate.store.throttle import DatabaseThrottle
+from jotgate.store.valkey import Attendance, connect
+from jotgate.store.valkey_throttle import ValkeyThrottle
 from tests.servers.postgres import fresh_database
+from tests.servers.valkey import cluster_url, server_url
 from tests.store.rows import NOW
+from tests.store.valkeys import until_told
 
 pytestmark = pytest.mark.anyio
 
@@ -60,11 +65,37 @@ async def _serializable(_folder: Path) -> AsyncIterator[Throttle]:
         yield throttle
 
 
+@asynccontextmanager
+async def _valkey_before(url: str) -> AsyncIterator[Throttle]:
+    store = open_store(":memory:")
+    await migrate(store, now=NOW, entropy=bytes)
+    name = os.urandom(8).hex()
+    throttle = ValkeyThrottle(connect(url), name, database=DatabaseThrottle(store), attendance=Attendance())
+    await until_told(throttle)
+    yield throttle
+    assert throttle._there, "it decided, nothing stood in for it"
+    await store.close()
+
+
+@asynccontextmanager
+async def _valkey(_folder: Path) -> AsyncIterator[Throttle]:
+    async with _valkey_before(server_url()) as throttle:
+        yield throttle
+
+
+@asynccontextmanager
+async def _cluster(_folder: Path) -> AsyncIterator[Throttle]:
+    async with _valkey_before(cluster_url()) as throttle:
+        yield throttle
+
+
 THROTTLES: dict[str, Callable[[Path], AbstractAsyncContextManager[Throttle]]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgres": _postgres,
     "serializable": _serializable,
+    "valkey": _valkey,
+    "cluster": _cluster,
 }
 
 

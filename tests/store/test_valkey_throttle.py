@@ -2,24 +2,23 @@
 
 import asyncio
 import logging
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from jotgate.core.throttle import Limit
+from jotgate.errors import Unavailable
 from jotgate.store.migrate import migrate
 from jotgate.store.ports import Store
 from jotgate.store.sqlite import open_store
 from jotgate.store.throttle import DatabaseThrottle
-from jotgate.store.valkey import Attendance, connect
+from jotgate.store.valkey import connect
 from jotgate.store.valkey_throttle import ValkeyThrottle
 from tests.servers.valkey import Valkey, running_valkey
 from tests.store.rows import NOW
+from tests.store.valkeys import node, until, until_there, until_told
 
 pytestmark = pytest.mark.anyio
 
@@ -40,21 +39,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-@asynccontextmanager
-async def node(store: Store, url: str, name: str = "name") -> AsyncIterator[ValkeyThrottle]:
-    throttle = ValkeyThrottle(connect(url), name, database=DatabaseThrottle(store), attendance=Attendance())
-    try:
-        yield throttle
-    finally:
-        await throttle.close()
-
-
-async def until_there(throttle: ValkeyThrottle, *, there: bool = True) -> None:
-    async with asyncio.timeout(10):
-        while throttle._there is not there:
-            await asyncio.sleep(0.01)
-
-
 async def used_up(*nodes: ValkeyThrottle) -> None:
     """All that is free, each at the next node."""
     for turn in range(3):
@@ -66,9 +50,10 @@ async def in_database(store: Store) -> dict[bytes, float]:
 
 
 async def until_written(store: Store, failures: int) -> None:
-    async with asyncio.timeout(10):
-        while (await in_database(store)).get(b"pair", 0.0) < failures * 1000.0 - 100:
-            await asyncio.sleep(0.01)
+    async def written() -> bool:
+        return (await in_database(store)).get(b"pair", 0.0) > failures * 1000.0 - 100
+
+    await until(written)
 
 
 async def test_nodes_count_together(valkey: Valkey, store: Store) -> None:
@@ -92,7 +77,7 @@ async def test_installations_do_not_meet(valkey: Valkey, store: Store, tmp_path:
 
 async def test_the_database_hears_of_failures_and_of_nothing_else(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         await throttle.fail(LIMITS)
         for _ in range(20):
             await throttle.fail(LIMITS)
@@ -105,7 +90,7 @@ async def test_the_database_hears_of_failures_and_of_nothing_else(valkey: Valkey
 
 async def test_what_was_counted_last_is_written_at_the_end(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         await used_up(throttle)
 
     assert (await in_database(store))[b"pair"] == pytest.approx(3000, abs=10)
@@ -113,7 +98,7 @@ async def test_what_was_counted_last_is_written_at_the_end(valkey: Valkey, store
 
 async def test_counts_vanish_by_themselves(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         await throttle.fail([Limit(b"short", 1, 0.2), Limit(b"long", 1, 100.0)])
 
         left = connect(valkey.url)
@@ -122,15 +107,9 @@ async def test_counts_vanish_by_themselves(valkey: Valkey, store: Store) -> None
         await left.aclose()
 
 
-async def until_ready(throttle: ValkeyThrottle) -> None:
-    """A new server has to be told first; until then the database counts."""
-    await throttle.wait(LIMITS)
-    await until_there(throttle)
-
-
 async def test_a_flush_frees_nobody(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as one, node(store, valkey.url) as another:
-        await until_ready(one)
+        await until_told(one)
         await used_up(one, another)
         await until_written(store, 3)
 
@@ -146,7 +125,7 @@ async def test_a_flush_frees_nobody(valkey: Valkey, store: Store) -> None:
 @pytest.mark.parametrize("stale", [False, True])
 async def test_a_restart_frees_nobody(valkey: Valkey, store: Store, stale: bool) -> None:  # noqa: FBT001
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         await throttle.fail(LIMITS)
         if stale:  # it comes back with what it had then
             keeper = connect(valkey.url)
@@ -167,7 +146,7 @@ async def test_a_restart_frees_nobody(valkey: Valkey, store: Store, stale: bool)
 
 async def test_what_was_counted_without_it_counts_when_it_is_back(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         await throttle.fail(LIMITS)
         await until_written(store, 1)
         valkey.kill()
@@ -185,7 +164,7 @@ async def test_its_absence_and_its_return_are_said_once(
 ) -> None:
     caplog.set_level(logging.INFO, "jotgate.valkey")
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         assert caplog.messages == []
 
         valkey.kill()
@@ -199,21 +178,92 @@ async def test_its_absence_and_its_return_are_said_once(
     assert [message.split(",")[0] for message in caplog.messages] == ["Valkey is away", "Valkey is back"]
 
 
+@pytest.mark.alone
 async def test_one_that_hangs_is_waited_for_once(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
-        await until_ready(throttle)
+        await until_told(throttle)
         await used_up(throttle)
         await until_written(store, 3)
-        assert valkey.process
-        os.kill(valkey.process.pid, signal.SIGSTOP)
-        try:
-            began = time.monotonic()
-            for _ in range(50):
-                assert await throttle.wait(LIMITS) > 0
-            took = time.monotonic() - began
-        finally:
-            os.kill(valkey.process.pid, signal.SIGCONT)
+        valkey.hang()
+        began = time.monotonic()
+        for _ in range(50):
+            assert await throttle.wait(LIMITS) > 0
+        took = time.monotonic() - began
+        valkey.go_on()
 
         assert took < 1.0
         await until_there(throttle)
         assert await throttle.fail(LIMITS) > 0
+
+
+TROUBLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    "read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "another password": (("CONFIG", "SET", "requirepass", "secret"), ("CONFIG", "SET", "requirepass", "")),
+    "forbidden": (("ACL", "SETUSER", "default", "-evalsha"), ("ACL", "SETUSER", "default", "+evalsha")),
+}
+
+
+@pytest.mark.parametrize(("begins", "ends"), TROUBLES.values(), ids=TROUBLES)
+async def test_whatever_is_wrong_with_it_the_database_counts(
+    valkey: Valkey, store: Store, begins: tuple[str, ...], ends: tuple[str, ...]
+) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_told(throttle)
+        await throttle.fail(LIMITS)
+        await until_written(store, 1)
+        with valkey.client() as operator:
+            operator.execute_command(*begins)
+            operator.execute_command("CLIENT", "KILL", "TYPE", "normal")
+
+            assert [await throttle.fail(LIMITS) for _ in range(2)] == [0, 0]
+            assert 980 < await throttle.fail(LIMITS) <= 1000
+            assert not throttle._there
+
+            operator.execute_command(*ends)
+        await until_there(throttle)
+        assert 980 < await throttle.wait(LIMITS) <= 1000
+
+
+async def test_a_failure_is_counted_once_whoever_counts_it(valkey: Valkey, store: Store) -> None:
+    many = [Limit(b"pair", 10_000, 1000.0)]
+    async with node(store, valkey.url) as one, node(store, valkey.url) as another:
+        await until_told(one)
+        for turn in range(300):
+            if turn == 100:
+                valkey.kill()
+            if turn == 200:
+                valkey.start()
+                await until_there(one)
+            assert await (one, another)[turn % 2].fail(many) == 0
+        await until_there(another)
+
+        await until_written(store, 300)
+        assert await DatabaseThrottle(store).wait([Limit(b"pair", 1, 1000.0)]) == pytest.approx(300_000, rel=0.01)
+        assert await one.wait([Limit(b"pair", 1, 1000.0)]) == pytest.approx(300_000, rel=0.01)
+
+
+async def test_a_right_guess_while_it_goes_away_is_forgiven(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_told(throttle)
+        valkey.kill()
+
+        for _ in range(10):
+            assert await throttle.fail(LIMITS) == 0
+            await throttle.forgive(LIMITS)
+
+        assert await throttle.wait(LIMITS) == 0
+
+
+async def test_while_both_are_away_it_is_said(valkey: Valkey, tmp_path: Path) -> None:
+    closed = open_store(tmp_path / "closed.db")
+    await migrate(closed, now=NOW, entropy=bytes)
+    async with node(closed, valkey.url) as throttle:
+        await until_told(throttle)
+        await closed.close()
+        assert await throttle.fail(LIMITS) == 0
+        valkey.kill()
+
+        with pytest.raises(Unavailable):
+            await throttle.wait(LIMITS)
+        await throttle.forgive(LIMITS)

@@ -53,7 +53,20 @@ class ValkeyThrottle:
 
     async def fail(self, keys: Sequence[Limit]) -> int:
         """Count one failure against each, and give 0; or count nothing, and give the seconds. Raises `Unavailable`."""
-        return await patiently(partial(self._fail, keys), partial(self.wait, keys))
+        return await patiently(partial(self.fail_once, keys), partial(self.wait, keys))
+
+    async def fail_once(self, keys: Sequence[Limit]) -> int:
+        """`fail` without patience."""
+        added = cost(keys)
+        before = await self._add(added, keys)
+        if before is None:
+            return await self._database.fail_once(keys)
+        wait = longest_wait(keys, before.get, now=0.0)
+        if wait:
+            await self._take_back(keys)
+        else:
+            self._behind.note(added)
+        return wait
 
     async def forgive(self, keys: Sequence[Limit]) -> None:
         """Take back what `fail` has just counted, wherever it was."""
@@ -68,18 +81,6 @@ class ValkeyThrottle:
             self._looking.cancel()
         await self._behind.close()
         await hang_up(self._client)
-
-    async def _fail(self, keys: Sequence[Limit]) -> int:
-        added = cost(keys)
-        before = await self._add(added, keys)
-        if before is None:
-            return await self._database.fail_once(keys)
-        wait = longest_wait(keys, before.get, now=0.0)
-        if wait:
-            await self._take_back(keys)
-        else:
-            self._behind.note(added)
-        return wait
 
     async def _take_back(self, keys: Sequence[Limit]) -> bool:
         return await self._call(less(cost(keys)), {}) is not None
