@@ -18,9 +18,10 @@ ME = b"GET /auth/me HTTP/1.1\r\nHost: a\r\n"
 CHUNK = b"4000\r\n" + b"a" * 0x4000 + b"\r\n"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("bad-http"), LOG_LEVEL="debug") as server, server.api() as api:
+@pytest.fixture(scope="module", params=[{}, {"WORKERS": "2", "SQLITE_WORKERS": "on"}], ids=["one process", "workers"])
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("bad-http")
+    with serving(home, LOG_LEVEL="debug", **request.param) as server, server.api() as api:
         api.register("ada@example.com", PASSWORD)
         yield server
         assert api.login("ada@example.com", PASSWORD)

@@ -25,12 +25,15 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jotgate.assemble import application, opened
 from jotgate.cli.ending import FINISH_SECONDS, Ending
 from jotgate.cli.listen import BACKLOG
 from jotgate.cli.workers import Place
+from jotgate.errors import BadRequest
 from jotgate.server.app import Application
+from jotgate.server.reply import deliver, refusal
 from jotgate.settings import Settings
 
 _log = logging.getLogger("jotgate")
@@ -71,6 +74,24 @@ async def _work(settings: Settings, address: Address, place: Place) -> bool:
             await issuer.stop()
 
 
+def answering(app: ASGIApp) -> ASGIApp:
+    """`app`; where it says nothing because the body broke off, 400 instead of the 500 that granian would answer."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        silent = True
+
+        async def noted(message: Message) -> None:
+            nonlocal silent
+            silent = False
+            await send(message)
+
+        await app(scope, receive, noted)
+        if silent:
+            await deliver(refusal(BadRequest("the body broke off")), send, ())
+
+    return answered
+
+
 async def _serve(issuer: Application, address: Address, place: Place, *, drain_seconds: int) -> bool:
     loop = asyncio.get_running_loop()
     server = _server(issuer, address)
@@ -94,7 +115,7 @@ async def _serve(issuer: Application, address: Address, place: Place, *, drain_s
 
 def _server(issuer: Application, address: Address) -> Server:
     return Server(
-        issuer,
+        answering(issuer),
         address=address.ip,
         port=address.port,
         interface=Interfaces.ASGINL,
