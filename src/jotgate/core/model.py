@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -49,8 +51,7 @@ class Session:
     closed_by: str | None = None  # logout, replay, password, disabled, removed, admin
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """What a new access token may say: facts of a session and its user, read together."""
 
     session_id: str | None  # None where sessions are off

@@ -18,10 +18,11 @@ The number is the "theoretical arrival time": when everything that was counted h
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
+
+from msgspec import Struct
 
 PAIR_TIERS = ((5, 5.0), (10, 60.0), (30, 900.0))  # failures that are free, seconds for each one after
 NETWORK_TIER = (30, 2.0)
@@ -31,8 +32,7 @@ _V6_SITE_BITS = 48  # what anybody can have for the asking (RFC 6177)
 _V6_NETWORK_BITS = 64  # what one customer gets at least: a single machine can use all of it
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """One count: `burst` failures are free, after them one every `seconds`."""
 
     key: bytes  # does not show who is meant

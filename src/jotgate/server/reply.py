@@ -1,7 +1,6 @@
 """What an endpoint gives back, and how it goes out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,8 +19,7 @@ _PRIVATE = (JSON, NO_STORE)
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer before the headers that every answer has; `style` is the hash of a page's style sheet."""
 
     status: int
