@@ -55,6 +55,7 @@ class ValkeySpread:
                     await self._listen(ear, echo, speaking)
                 finally:
                     speaking.cancel()
+                    await asyncio.gather(speaking, return_exceptions=True)
         finally:
             await hang_up(client)
 
