@@ -13,6 +13,7 @@ from jotgate.store.ports import Stretch
 from jotgate.store.valkey import Attendance, connect
 from jotgate.store.valkey_spread import ValkeySpread
 from tests.servers.valkey import Valkey, cluster_url, running_valkey, server_url
+from tests.store.valkeys import until
 
 pytestmark = pytest.mark.anyio
 
@@ -116,9 +117,7 @@ async def test_who_was_away_listens_again_and_looks(valkey: Valkey, caplog: pyte
 async def test_one_that_hangs_is_found_out_and_left(valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:
     async with listening(valkey.url, 1) as (node,):
         valkey.hang()
-        async with asyncio.timeout(30):
-            while not caplog.messages:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(caplog.messages))
         valkey.go_on()
 
         await node.wakes()

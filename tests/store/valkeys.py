@@ -1,7 +1,7 @@
 """Throttles by Valkey, as the tests of several files use them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from jotgate.core.throttle import Limit
@@ -21,10 +21,10 @@ async def node(store: Store, url: str, name: str = "name") -> AsyncIterator[Valk
         await throttle.close()
 
 
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
+async def until(true: Callable[[], bool]) -> None:
     """Ask again and again."""
     for _ in range(1000):
-        if await true():
+        if true():
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it never came true")
@@ -32,11 +32,7 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 
 async def until_there(throttle: ValkeyThrottle) -> None:
     """Valkey is back, for this node."""
-
-    async def there() -> bool:
-        return throttle._there
-
-    await until(there)
+    await until(lambda: throttle._there)
 
 
 async def until_told(throttle: ValkeyThrottle) -> None:
