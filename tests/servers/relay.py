@@ -1,10 +1,10 @@
 """A TCP relay before a real server, in a thread: it counts round trips, and is the network that fails.
 
-    told to      what happens
-    -------      ------------
-    cut          nothing passes any more, in silence; connections are still taken, as by a firewall that swallows packets
-    heal         new connections pass; those from before stay dead, as after a NAT has forgotten them
-    lose         the answer that holds these bytes does not arrive: the client's connection is reset instead
+told to      what happens
+-------      ------------
+cut          nothing passes any more, in silence; connections are still taken, as by a firewall that swallows packets
+heal         new connections pass; those from before stay dead, as after a NAT has forgotten them
+lose         the answer that holds these bytes does not arrive: the client's connection is reset instead
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Relay:
         )
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            if any([way.done() and way.exception() is None and way.result() for way in ways]):
+            if any(way.done() and way.exception() is None and way.result() for way in ways):
                 await reader.read()
         finally:
             for way in ways:

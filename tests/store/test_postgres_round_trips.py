@@ -88,9 +88,13 @@ async def test_a_rotation_waits_for_no_replica_and_what_is_acknowledged_does() -
         await administrator.execute("alter system set synchronous_standby_names = 'nobody'")
         await administrator.execute("select pg_reload_conf()")
         await administrator.close()
-        with pytest.raises(Unavailable, match="in time"):
-            while True:  # until PostgreSQL has noticed
+
+        async def write_until_it_has_noticed() -> None:
+            while True:
                 await write(store)
+
+        with pytest.raises(Unavailable, match="in time"):
+            await write_until_it_has_noticed()
 
         assert await rotate(store, 0)
         assert await rotate(store, 1)

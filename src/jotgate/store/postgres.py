@@ -185,8 +185,7 @@ class _Single:
             try:
                 answer = await do(connection, text, *args)
             except BaseException as error:
-                done_with = pool.drop if in_doubt(error, connection) else pool.give
-                done_with(connection)
+                _done_with(pool, connection, error)
                 if not isinstance(error, CROSSED):
                     raise sorted_out(error, connection) from error
                 patience = patience or _Patience()
@@ -214,6 +213,16 @@ async def _transaction(pool: Pool, first: str, *, seconds: float) -> AsyncIterat
     pool.give(connection)
 
 
+def _done_with(pool: Pool, connection: Connection, error: BaseException) -> None:
+    """After a statement that was not answered as it should."""
+    if isinstance(error, TimeoutError):
+        pool.doubt(monotonic() - _STATEMENT_SECONDS)
+    elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):  # all may lead to what is no primary any more
+        pool.doubt(monotonic())
+    done_with = pool.drop if in_doubt(error, connection) else pool.give
+    done_with(connection)
+
+
 async def _commit(connection: Connection, seconds: float) -> None:
     if await connection.execute("commit", timeout=seconds) != "COMMIT":  # PostgreSQL then says ROLLBACK
         raise RuntimeError("there was nothing to commit: a statement had failed")
@@ -221,7 +230,7 @@ async def _commit(connection: Connection, seconds: float) -> None:
 
 async def _roll_back(pool: Pool, connection: Connection, error: BaseException) -> None:
     if in_doubt(error, connection):
-        pool.drop(connection)
+        _done_with(pool, connection, error)
         return
     try:
         await connection.execute("rollback")

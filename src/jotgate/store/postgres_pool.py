@@ -5,6 +5,7 @@ a connection                                    what becomes of it
 its statements were answered                    the next one has it, as it is: no RESET, no round trip
 who used it was cancelled, or waited too long   closed: nobody knows what the server still does with it
 unused for 5 minutes, or an hour old            closed instead of being used again
+unused since before another one fell silent     closed instead of being used again
 is not there within a second of being opened    another one is begun beside it: the network may be back
 cannot be opened, and there is no other         Unavailable at once
 is not free within 2 s                          Unavailable
@@ -39,6 +40,7 @@ class Pool:
         self._opening: dict[asyncio.Task[None], float] = {}
         self._waiting: deque[asyncio.Future[Connection]] = deque()
         self._all_back: asyncio.Future[None] | None = None
+        self._doubted = 0.0  # until when what was heard of a connection says nothing of it any more
         self._trouble = ""
         self._rest_until = 0.0
         self._closed = False
@@ -56,7 +58,7 @@ class Pool:
         """A connection that nobody uses, if there is one; to be given back."""
         while self._idle:
             connection, since = self._idle.pop()
-            if monotonic() - since < _IDLE_SECONDS and not connection.is_closed():
+            if since > max(self._doubted, monotonic() - _IDLE_SECONDS) and not connection.is_closed():
                 return connection
             self.drop(connection)
         return None
@@ -75,10 +77,12 @@ class Pool:
         except BaseException:
             if mine.done() and mine.exception() is None:
                 self.give(mine.result())
-            mine.cancel()
             raise
-        if not mine.done():
-            mine.cancel()
+        finally:
+            if not mine.done():
+                mine.cancel()
+                self._waiting.remove(mine)  # one of the first
+        if mine.cancelled():
             raise Unavailable(f"PostgreSQL: no connection was free for {_WAIT_SECONDS:.0f} s, {len(self)} are in use")
         return mine.result()
 
@@ -94,6 +98,10 @@ class Pool:
                 next_one.set_result(connection)
                 return
         self._idle.append((connection, now))
+
+    def doubt(self, since: float) -> None:
+        """Nobody has heard anything since then, or nothing good: whatever was given back before is not used again."""
+        self._doubted = max(self._doubted, since)
 
     def drop(self, connection: Connection) -> None:
         """Done with it for good."""
@@ -123,11 +131,16 @@ class Pool:
         now = monotonic()
         if self._closed or now < self._rest_until:
             return
-        wanted = sum(not waiter.done() for waiter in self._waiting)
-        hopeful = sum(now - since < _HURRY_SECONDS for since in self._opening.values())
-        room = min(self._size - len(self._opened) - hopeful, self._size - len(self._opening))
-        for _ in range(min(wanted - hopeful, room)):
+        wanted = min(len(self._waiting), self._size - len(self._opened))
+        late = self._late()
+        hopeful = len(self._opening) - len(late)
+        for _ in range(min(wanted, 1 if late else wanted) - hopeful):
             self._opening[asyncio.create_task(self._open(), name="jotgate connection")] = now
+
+    def _late(self) -> list[asyncio.Task[None]]:
+        """Who should have a connection by now."""
+        began = monotonic() - _HURRY_SECONDS
+        return [task for task, since in self._opening.items() if since < began]
 
     async def _open(self) -> None:
         task = asyncio.current_task()
@@ -140,14 +153,17 @@ class Pool:
             if not self._opened:
                 self._refuse_all()
         else:
-            self._take_in(connection)
+            self._take_in(connection, task)
+            self._grow()
         finally:
             del self._opening[task]
 
-    def _take_in(self, connection: Connection) -> None:
+    def _take_in(self, connection: Connection, task: asyncio.Task[None]) -> None:
         if self._closed or len(self._opened) >= self._size:
             connection.terminate()  # it was given up, and others came in its place
             return
+        for late in {*self._late()} - {task}:
+            late.cancel()
         self._opened[connection] = monotonic()
         self.give(connection)
 
