@@ -102,7 +102,7 @@ def _refuse_others(tables: frozenset[str], dialect: Dialect, known: tuple[Step, 
     if taken := ours & tables:
         raise DatabaseUnusable(
             f"The schema holds {', '.join(sorted(taken))}, and not by jotgate: make a database of its own, "
-            "or a schema, and name it in DATABASE_URL: ?search_path=SCHEMA"
+            "or a schema, and name it in JOTGATE_DATABASE_URL: ?search_path=SCHEMA"
         )
 
 

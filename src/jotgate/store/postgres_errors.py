@@ -62,22 +62,22 @@ def given_up(error: BaseException) -> BaseException:
 # --- at the start
 
 _UNUSABLE: tuple[tuple[type[Exception], str], ...] = (
-    (asyncpg.InvalidPasswordError, "see to user and password in DATABASE_URL"),
+    (asyncpg.InvalidPasswordError, "see to user and password in JOTGATE_DATABASE_URL"),
     (
         asyncpg.InvalidAuthorizationSpecificationError,
-        "see to the user in DATABASE_URL, to pg_hba.conf, and to ?sslmode=require if TLS is asked for",
+        "see to the user in JOTGATE_DATABASE_URL, to pg_hba.conf, and to ?sslmode=require if TLS is asked for",
     ),
     (asyncpg.InvalidCatalogNameError, "make it first: CREATE DATABASE ... ENCODING 'UTF8'"),
     (asyncpg.InvalidSchemaNameError, "make the schema first, or see to search_path"),
     (asyncpg.InsufficientPrivilegeError, "let the user CONNECT to the database, and USE and CREATE in its schema"),
-    (asyncpg.TooManyConnectionsError, "raise max_connections, or lower DATABASE_POOL on all nodes together"),
+    (asyncpg.TooManyConnectionsError, "raise max_connections, or lower JOTGATE_DATABASE_POOL on all nodes together"),
     (asyncpg.CannotConnectNowError, "it is starting or stopping: try again in a moment"),
-    (asyncpg.ProtocolViolationError, "behind PgBouncer set DATABASE_PGBOUNCER=on"),
-    (asyncpg.CantChangeRuntimeParamError, "leave that parameter out of DATABASE_URL"),
-    (asyncpg.ClientConfigurationError, "see to DATABASE_URL"),
-    (ssl.SSLError, "see to sslmode and sslrootcert in DATABASE_URL"),
-    (TimeoutError, "see that its host and port in DATABASE_URL are right, and that no firewall swallows connections"),
-    (OSError, "see that it runs, and that its host and port in DATABASE_URL are right"),
+    (asyncpg.ProtocolViolationError, "behind PgBouncer set JOTGATE_DATABASE_PGBOUNCER=on"),
+    (asyncpg.CantChangeRuntimeParamError, "leave that parameter out of JOTGATE_DATABASE_URL"),
+    (asyncpg.ClientConfigurationError, "see to JOTGATE_DATABASE_URL"),
+    (ssl.SSLError, "see to sslmode and sslrootcert in JOTGATE_DATABASE_URL"),
+    (TimeoutError, "see that its host and port in JOTGATE_DATABASE_URL are right, and that no firewall swallows connections"),
+    (OSError, "see that it runs, and that host, port and sslmode in JOTGATE_DATABASE_URL are right"),
 )
 
 
