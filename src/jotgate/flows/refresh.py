@@ -6,6 +6,8 @@ decision            what is done                                                
 Repeat              nothing; audited when it comes from elsewhere                   the current pair again
 Recover, Rotate     swapped if nobody was faster, else decided again; audited       the next pair
 Replay              closed, told and audited: committed before it is raised         Replayed
+Replay, but late    nothing: the database held us up, and whoever gave up waiting   Unavailable
+                    for this answer has moved on with the one from another node
 Refuse              nothing                                                         GrantError
 """
 
@@ -22,13 +24,15 @@ from jotgate.flows.env import Env, sequence, tell_closed
 from jotgate.store import audit, sessions
 from jotgate.store.ports import Tx
 
+_PROMPT_SECONDS = 1.0  # clients wait longer; a replay by somebody else comes again
 _ATTEMPTS = 8  # a swap is lost to somebody who won it: nobody loses often
 
 
 async def refresh(env: Env, token: str, *, origin: Origin, client_id: str = "jotgate") -> TokenPair:
     """The next pair of tokens, or the same one again. Raises `GrantError`, `Replayed`."""
     presented = parse(token, env.keyring.current.macs)
-    now = int(env.clock())
+    asked_at = env.clock()
+    now = int(asked_at)
     grant = await sessions.rotate(
         env.store.swap(),
         session_id=presented.session_id,
@@ -38,11 +42,14 @@ async def refresh(env: Env, token: str, *, origin: Origin, client_id: str = "jot
         now=now,
     )
     if grant is None:
-        return await _the_long_way(env, presented, origin=origin, client_id=client_id, now=now)
+        return await _the_long_way(env, presented, origin=origin, client_id=client_id, asked_at=asked_at)
     return mint.pair(env, grant, generation=presented.generation + 1, seed=presented.seed, now=now)
 
 
-async def _the_long_way(env: Env, presented: Presented, *, origin: Origin, client_id: str, now: int) -> TokenPair:
+async def _the_long_way(
+    env: Env, presented: Presented, *, origin: Origin, client_id: str, asked_at: float
+) -> TokenPair:
+    now = int(asked_at)
     for _ in range(_ATTEMPTS):
         session = await sessions.by_id(env.store.read(), presented.session_id)
         decision = rotation.decide(session, presented, now=now, policy=env.policy, client_id=client_id)
@@ -50,6 +57,8 @@ async def _the_long_way(env: Env, presented: Presented, *, origin: Origin, clien
             raise GrantError(decision.why)
         assert session is not None  # else it would have been refused
         if isinstance(decision, Replay):
+            if env.clock() - asked_at > _PROMPT_SECONDS:
+                raise Unavailable("an older token, and so late that its owner may have given this request up")
             await _close(env, session, origin=origin, now=now)
             raise Replayed(f"generation {presented.generation} of session {session.id} came back")
         grant = await sessions.grant(env.store.read(), session.id, now)
