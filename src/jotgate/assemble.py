@@ -98,7 +98,7 @@ def _by_valkey(store: Store, settings: Settings, in_use: KeysInUse) -> tuple[Thr
     throttle = valkey_throttle.ValkeyThrottle(
         valkey.connect(url), name, database=DatabaseThrottle(store), attendance=attendance
     )
-    waker = valkey_spread.ValkeySpread(url, f"jotgate:{name}", node=os.urandom(16), attendance=attendance)
+    waker = valkey_spread.ValkeySpread(url, f"jotgate:{name}", node=os.urandom(8).hex(), attendance=attendance)
     return throttle, (waker,) if settings.policy.revocation else ()
 
 

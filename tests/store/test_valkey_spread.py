@@ -25,7 +25,7 @@ class Listener:
     """A node that notes what wakes it."""
 
     def __init__(self, url: str, channel: str) -> None:
-        self.spread = ValkeySpread(url, channel, node=os.urandom(16), attendance=Attendance())
+        self.spread = ValkeySpread(url, channel, node=os.urandom(8).hex(), attendance=Attendance())
         self.woken = 0
         self._heard = asyncio.Event()
 

@@ -21,10 +21,10 @@ _WORK = "spread"
 class ValkeySpread:
     """Implements `ports.Spread`. `channel`: of the installation; `node`: a name of this process alone."""
 
-    def __init__(self, url: str, channel: str, *, node: bytes, attendance: Attendance) -> None:
+    def __init__(self, url: str, channel: str, *, node: str, attendance: Attendance) -> None:
         self._url = url
         self._channel = channel
-        self._node = node
+        self._node = node.encode()
         self._attendance = attendance
         self._news = asyncio.Event()
 
