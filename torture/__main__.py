@@ -1,6 +1,6 @@
-"""`python -m torture [--minutes N] [--seed S] [--quick] [--world W] [--json] [--keep FILE]`: exit code 1 when a counter is not 0.
+"""`python -m torture [--minutes N] [--seed S] [--quick] [--world W] [--json] [--keep FILE]`: break things, and count.
 
-`--check FILE` counts once more in what an earlier run kept.
+The exit code is 1 when a counter is not 0. `--check FILE` counts once more in what an earlier run kept.
 """
 
 import argparse

@@ -2,11 +2,11 @@
 
     a node that                                   is given
     -----------                                   --------
-    answers /readyz with 200 within 0.5 s         its turn of new connections
+    answers /readyz with 200 within 0.25 s        its turn of new connections
     does not, twice in a row                      none, and those that it has are ended: guards ask another at once
     takes no connection                           none; the next one is tried for the same guard
 
-What HAProxy does with `option httpchk`, `inter 200ms fall 2`, `on-marked-down shutdown-sessions` and `redispatch`.
+What HAProxy does with `option httpchk`, `inter 100ms fall 2`, `timeout check 250ms`, `on-marked-down shutdown-sessions` and `redispatch`.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from itertools import count
 from tests.live.talk import Line, NoAnswerError
 from torture.link import Streams, end, linked
 
-_EVERY_SECONDS = 0.2
-_PATIENCE_SECONDS = 0.5
+_EVERY_SECONDS = 0.1
+_PATIENCE_SECONDS = 0.25
 _FALL = 2
 
 

@@ -5,7 +5,7 @@
     was answered in time, and not by a 5xx        normal
     anything else                                 not yet normal when it was sent
 
-In time is a second; five for what hashes passwords, which waits for whatever else the machine has to do. Requests that
+In time is two seconds; five for what hashes passwords, which waits for whatever else the machine has to do. Requests that
 the next fault cut into say nothing. A kind of request that never succeeded before the next fault has not recovered.
 """
 
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from torture.history import Event, Fault, History, Kind
 
-PROMPT_SECONDS = 1.0
+PROMPT_SECONDS = 2.0
 _HASHING_SECONDS = 5.0
 _HASHING = frozenset({"login", "password"})
 

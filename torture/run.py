@@ -41,7 +41,7 @@ class Pace:
     """How long a run is; `quiet` are the seconds after each fault. `seconds` 0: every kind of fault once, briefly."""
 
     seconds: float = 600.0
-    quiet: float = 2.0
+    quiet: float = 1.5
     crowd: Crowd = field(default_factory=Crowd)
 
     @property
