@@ -21,6 +21,7 @@ from tests.live.talk import Answer, Api, Line, NoAnswerError
 from tests.servers.postgres import fresh_database
 
 DRAIN = "2s"
+NO_SECOND_CHANCE = {"option redispatch\n": "\n", "retries 3": "retries 0", "retry-on conn-failure empty-response": ""}
 NOTICE_SECONDS = 1.0  # until the balancer sends requests to a node that is back
 REFRESHING, PAUSE_SECONDS = 6, 0.01
 
@@ -102,11 +103,11 @@ def loaded(port: int, emails: list[str]) -> Iterator[Load]:
 
 @contextmanager
 def balanced(home: Path, port: int, nodes: tuple[Server, ...]) -> Iterator[None]:
-    """HAProxy on this port, before these nodes."""
+    """HAProxy on this port, before these nodes; it asks nobody twice, so that whatever fails is seen."""
     places = {
         f"node{number} node{number}:8000": f"node{number} 127.0.0.1:{node.port}" for number, node in _named(nodes)
     }
-    path = configured("haproxy-nodes.cfg", home, {"bind :8080": f"bind 127.0.0.1:{port}", **places})
+    path = configured("haproxy-nodes.cfg", home, {"bind :8080": f"bind 127.0.0.1:{port}", **places, **NO_SECOND_CHANCE})
     with running(program("haproxy"), "-db", "-f", str(path), port=port, home=home):
         deadline = time.monotonic() + 20
         with Api(port) as api:
