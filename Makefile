@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check interop format bench clean
+.PHONY: help demo test check interop format bench torture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: .venv/.dev ## what ruff can put right by itself
 
 bench: .venv/.dev ## what the figures in the README come from
 	$(BIN)/python -m benchmarks
+
+torture: .venv/.dev ## ten minutes of kill -9, cut networks and full disks under a recorded load
+	$(BIN)/python -m torture
 
 clean: ## everything that was made here
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

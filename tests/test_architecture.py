@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "jotgate"
 MODULES = sorted(SOURCE.rglob("*.py"))
 EVERYTHING = [
     path
-    for folder in ("src", "tests", "benchmarks", "examples", "scripts")
+    for folder in ("src", "tests", "benchmarks", "torture", "examples", "scripts")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
