@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jotgate.store import feed
+from jotgate.store import feed, postgres
 from jotgate.store.migrate import migrate
-from jotgate.store.sqlite import SqliteStore, open_store
+from jotgate.store.ports import Store
+from jotgate.store.sqlite import open_store
 from jotgate.wire.feed import Entry
+from tests.servers.postgres import fresh_database
 from tests.store.rows import ADA, NOW, put_session, put_user, session
 from tests.store.worker import says, tell, working
 
@@ -20,15 +22,29 @@ PROCESSES = 8
 CLOSINGS = 40  # by each
 
 
-async def prepared(database: Path, sessions: int) -> SqliteStore:
-    store = open_store(database, patience_seconds=60)
+@pytest.fixture(params=["file", "postgres", "serializable"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where all of them meet: a file, or a URL."""
+    if request.param == "file":
+        return tmp_path / "data" / "jotgate.db"
+    return fresh_database(isolation="serializable" if request.param == "serializable" else None)
+
+
+async def opened(database: Path | str) -> Store:
+    if isinstance(database, Path):
+        return open_store(database, patience_seconds=60)
+    return await postgres.open_store(database)
+
+
+async def prepared(database: Path | str, sessions: int) -> Store:
+    store = await opened(database)
     await migrate(store, now=NOW, entropy=os.urandom)
     await put_user(store)
     await put_session(store, *(session(f"{number:032x}", user_id=ADA) for number in range(1, sessions + 1)))
     return store
 
 
-async def poll(store: SqliteStore, until: int) -> list[tuple[int, Entry]]:
+async def poll(store: Store, until: int) -> list[tuple[int, Entry]]:
     """A reader that goes on from the last number it saw, like a guard."""
     told: list[tuple[int, Entry]] = []
     while len(told) < until:
@@ -37,7 +53,7 @@ async def poll(store: SqliteStore, until: int) -> list[tuple[int, Entry]]:
     return told
 
 
-async def test_no_reader_ever_skips_an_entry_while_processes_close_sessions(database: Path) -> None:
+async def test_no_reader_ever_skips_an_entry_while_processes_close_sessions(database: Path | str) -> None:
     everything = PROCESSES * CLOSINGS
     store = await prepared(database, everything)
     with ExitStack() as stack:
@@ -62,7 +78,8 @@ async def test_no_reader_ever_skips_an_entry_while_processes_close_sessions(data
     await store.close()
 
 
-async def test_of_several_processes_one_wins_each_rotation(database: Path) -> None:
+@pytest.mark.parametrize("database", ["file", "postgres"], indirect=True)
+async def test_of_several_processes_one_wins_each_rotation(database: Path | str) -> None:
     rounds = 300
     store = await prepared(database, 1)
     with ExitStack() as stack:
@@ -77,7 +94,8 @@ async def test_of_several_processes_one_wins_each_rotation(database: Path) -> No
     await store.close()
 
 
-async def test_kill_9_loses_no_acknowledged_write(database: Path) -> None:
+@pytest.mark.parametrize("database", ["file", "postgres"], indirect=True)
+async def test_kill_9_loses_no_acknowledged_write(database: Path | str) -> None:
     store = await prepared(database, 0)
     await store.close()
     for _ in range(5):
@@ -87,7 +105,7 @@ async def test_kill_9_loses_no_acknowledged_write(database: Path) -> None:
             assert writer.stdout
             acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
 
-        store = open_store(database)
+        store = await opened(database)
         async with store.begin() as tx:
             kept = {at for (at,) in await tx.all("select at from audit")}
             await tx.run("delete from audit")

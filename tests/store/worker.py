@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from jotgate.errors import Unavailable
-from jotgate.store import audit, feed, sessions
-from jotgate.store.migrate import migrate
+from jotgate.store import audit, feed, postgres, sessions
+from jotgate.store.migrate import Step, migrate, steps
+from jotgate.store.ports import Store, Tx
 from jotgate.store.sqlite import open_store
 from jotgate.wire.feed import Entry
 
@@ -20,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def working(job: str, database: Path, argument: str = "") -> Iterator[subprocess.Popen[str]]:
+def working(job: str, database: Path | str, argument: str = "") -> Iterator[subprocess.Popen[str]]:
     """A process at work; killed at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.store.worker", job, str(database), argument],
@@ -53,6 +55,11 @@ def say(text: object) -> None:
     print(text, flush=True)
 
 
+async def opened(database: str) -> Store:
+    """Of a file or at a URL."""
+    return await postgres.open_store(database) if database.startswith("postgres") else open_store(database)
+
+
 async def hold(database: str, argument: str) -> None:
     """Hold the write lock until told; with `exclusive` nobody else may even read."""
     connection = sqlite3.connect(database, isolation_level=None)
@@ -65,33 +72,40 @@ async def hold(database: str, argument: str) -> None:
 
 
 async def bring_up(database: str, argument: str) -> None:
-    """Open and migrate once told."""
+    """Open and migrate once told; ARGUMENT: so many steps more than there are."""
     say("ready")
     sys.stdin.readline()
-    store = open_store(database)
-    say(await migrate(store, now=1, entropy=os.urandom))
+    store = await opened(database)
+    known = steps(store.dialect)
+    last = known[-1].number
+    more = [Step(last + n, "later", (f"create table later_{n} (id text)",)) for n in range(1, int(argument or 0) + 1)]
+    say(await migrate(store, now=1, entropy=os.urandom, known=(*known, *more)))
     await store.close()
 
 
 async def close_sessions(database: str, argument: str) -> None:
     """Close sessions FIRST-LAST, each with an entry, and number at once."""
     first, last = map(int, argument.split("-"))
-    store = open_store(database)
+    store = await opened(database)
+    await store.read().one("select 1")
     say("ready")
     sys.stdin.readline()
     for number in range(first, last):
-        async with store.begin() as tx:
+
+        async def close(tx: Tx, number: int = number) -> None:
             await sessions.close(tx, f"{number:032x}", "logout", 1)
             await feed.append(tx, [Entry("sid", number.to_bytes(16, "big"), None, 2**40)])
-        async with store.begin() as tx:
-            await feed.sequence(tx)
+
+        await store.write(close)
+        await store.write(feed.sequence)
     await store.close()
     say("done")
 
 
 async def rotate(database: str, argument: str) -> None:
     """Rotate one session from generation 0, as often as ARGUMENT says; say how often it worked."""
-    store = open_store(database)
+    store = await opened(database)
+    await store.read().one("select 1")
     say("ready")
     sys.stdin.readline()
     won = 0
@@ -112,14 +126,13 @@ async def rotate(database: str, argument: str) -> None:
 
 async def write(database: str, argument: str) -> None:
     """Write numbered lines for ever, several at once; say each one's number when it is durable."""
-    store = open_store(database)
+    store = await opened(database)
     next_number = iter(range(10**9))
 
     async def one_after_the_other() -> None:
         while True:
             number = next(next_number)
-            async with store.begin() as tx:
-                await audit.append(tx, "line", now=number)
+            await store.write(partial(audit.append, event="line", now=number))
             say(number)
 
     await asyncio.gather(*(one_after_the_other() for _ in range(4)))

@@ -117,7 +117,7 @@ class PostgresStore:
                 return await work(tx)
 
         try:
-            return await _again(attempt, also=asyncpg.DuplicateTableError)
+            return await _again(attempt)
         except (asyncpg.PostgresError, Unavailable) as error:
             raise unusable(error.__cause__ or error) from error
 
@@ -295,13 +295,13 @@ class _Patience:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
-async def _again(attempt: Callable[[], Awaitable[_T]], *, also: type[Exception] = asyncpg.SerializationError) -> _T:
+async def _again(attempt: Callable[[], Awaitable[_T]]) -> _T:
     """Until it crosses nobody. Raises `Unavailable`."""
     patience = _Patience()
     while True:
         try:
             return await attempt()
-        except (*CROSSED, also) as error:
+        except CROSSED as error:
             await patience.pause(error)
 
 

@@ -17,7 +17,7 @@ import asyncpg
 
 from jotgate.errors import DatabaseUnusable, Invalid, Unavailable
 
-CLASH = (asyncpg.UniqueViolationError, asyncpg.InvalidCachedStatementError)
+CLASH = (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError, asyncpg.InvalidCachedStatementError)
 CROSSED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, *CLASH)
 # Of these a connection is none the worse.
 _REFUSED = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesError)
@@ -76,7 +76,10 @@ _UNUSABLE: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.CantChangeRuntimeParamError, "leave that parameter out of JOTGATE_DATABASE_URL"),
     (asyncpg.ClientConfigurationError, "see to JOTGATE_DATABASE_URL"),
     (ssl.SSLError, "see to sslmode and sslrootcert in JOTGATE_DATABASE_URL"),
-    (TimeoutError, "see that its host and port in JOTGATE_DATABASE_URL are right, and that no firewall swallows connections"),
+    (
+        TimeoutError,
+        "see that its host and port in JOTGATE_DATABASE_URL are right, and that no firewall swallows connections",
+    ),
     (OSError, "see that it runs, and that host, port and sslmode in JOTGATE_DATABASE_URL are right"),
 )
 
