@@ -65,6 +65,8 @@ def _folded(text: str, form: Literal["NFC", "NFKC"], *, field: str) -> str:
     if len(text) > _MAX_RAW_LENGTH:
         raise Invalid("this is too long", field=field)
     folded = text.strip()
+    if folded.isascii() and folded.isprintable() and " " not in folded:
+        return folded.lower()
     for _ in range(2):  # folding can undo normalising and the reverse; twice settles every code point
         folded = unicodedata.normalize(form, unicodedata.normalize(form, folded).casefold())
     if any(unicodedata.category(character) in _UNSEEN for character in folded):

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jotgate.core import guesswork
 from jotgate.core.policy import Policy
@@ -16,6 +17,7 @@ from jotgate.errors import PasswordRefused
 
 _ENOUGH = 8
 _SHORTEST_FACT = 3
+_unfit = re.compile("[\0\ud800-\udfff]").search
 
 
 def acceptable(password: str, *, policy: Policy, facts: Iterable[str] = ()) -> str:
@@ -43,7 +45,7 @@ def normalised(password: str, *, policy: Policy) -> str:
     text = unicodedata.normalize("NFC", password)
     if len(text) > policy.password_max_length:
         raise _refused(f"a password has at most {policy.password_max_length} characters")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _unfit(text):
         raise _refused("a password holds no NUL and no half of a surrogate pair")
     return text
 
@@ -93,12 +95,18 @@ def parse_phc(text: str) -> Argon2 | None:
     match = _PHC.fullmatch(text) if len(text) <= _MAX_PHC_LENGTH else None
     if match is None:
         return None
-    memory, passes, lanes = (int(match[number]) for number in (2, 3, 4))
-    salt, digest = (len(match[number]) * 3 // 4 for number in (5, 6))
+    *cost, salt, digest = match.groups()
+    return _within_limits(tuple(cost), len(salt) * 3 // 4, len(digest) * 3 // 4)
+
+
+@lru_cache(maxsize=64)  # nearly all hashes have the same
+def _within_limits(cost: tuple[str, ...], salt_bytes: int, hash_bytes: int) -> Argon2 | None:
+    variant = cost[0]
+    memory, passes, lanes = map(int, cost[1:])
     within = memory <= MAX_MEMORY_KIB and memory * passes <= MAX_WORK and lanes <= MAX_LANES and memory >= 8 * lanes
-    if not within or salt not in _SALT_BYTES or digest not in _HASH_BYTES:
+    if not within or salt_bytes not in _SALT_BYTES or hash_bytes not in _HASH_BYTES:
         return None
-    return Argon2(match[1], memory, passes, lanes, salt, digest)
+    return Argon2(variant, memory, passes, lanes, salt_bytes, hash_bytes)
 
 
 def needs_rehash(phc: str, wanted: Argon2) -> bool:

@@ -5,6 +5,7 @@ its commit (`sequence`), or within 200 ms by the server's watch.
 """
 
 import asyncio
+import hashlib
 import hmac
 import logging
 from collections import Counter
@@ -88,7 +89,8 @@ class KeysInUse:
 
     def blind(self, text: str) -> bytes:
         """A key for the throttle's table that does not show who is meant, the same on every node."""
-        return hmac.digest(self._throttle_key, text.encode(errors="surrogatepass"), "sha256")[:16]
+        secret = text.encode(errors="surrogatepass")
+        return hashlib.blake2b(secret, key=self._throttle_key, digest_size=16).digest()  # a third of an HMAC's time
 
 
 class FeedBell:

@@ -23,7 +23,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from jotgate.errors import Unavailable
@@ -88,10 +87,18 @@ class Wal:
     def _start(self, loop: Loop) -> None:
         self._syncing = True
         served, self._waiting = self._waiting, []
-        loop.run_in_executor(self._threads, self._sync).add_done_callback(partial(self._finish, loop, served))
+        self._threads.submit(self._serve, loop, served)  # less than half the work of the loop's run_in_executor
 
-    def _finish(self, loop: Loop, served: list[Waiter], sync: asyncio.Future[None]) -> None:
-        error = sync.exception()
+    def _serve(self, loop: Loop, served: list[Waiter]) -> None:
+        error = None
+        try:
+            self._sync()
+        except (OSError, sqlite3.Error) as failure:
+            error = failure
+        with suppress(RuntimeError):  # the loop has ended, and with it who waited
+            loop.call_soon_threadsafe(self._finish, loop, served, error)
+
+    def _finish(self, loop: Loop, served: list[Waiter], error: Exception | None) -> None:
         for waiter in served:
             if waiter.done():  # cancelled meanwhile
                 continue
