@@ -2,8 +2,8 @@
 
 error                                               means                    raised
 -----                                               -----                    ------
-40001, 40P01; 23505 and a plan out of date in a     two transactions         after some repetitions: `Unavailable`,
-transaction, which a repetition finds otherwise     crossed                  or the last two as they are
+40001, 40P01                                        two crossed              `Unavailable`, after repeating for 5 s
+23505, 42P07, a plan that is out of date            perhaps two crossed      as it is, after three repetitions
 08, 53, 57, 58, 25006, 25P03, 25P04, 40003, 55P03   away, starting, full,    `Unavailable`
 no connection, no answer in time                    late, read-only
 22021, 22P05                                        a text it cannot keep    `Invalid`
