@@ -10,7 +10,7 @@ from jotgate import datadir
 from jotgate.errors import DatabaseUnusable, SettingsError
 from jotgate.flows import keys
 from jotgate.flows.env import Env, FeedBell, Hasher, KeysInUse, Secrets
-from jotgate.flows.hashing import HashingPool
+from jotgate.flows.hashing import HashingPool, cores
 from jotgate.server.app import Application
 from jotgate.server.gate import Edge
 from jotgate.settings import Settings, load
@@ -48,7 +48,8 @@ async def opened(settings: Settings, *, upkeep: bool = True) -> AsyncIterator[En
         store = await open_store(settings)
         stack.push_async_callback(store.close)
         await migrate.migrate(store, now=int(time.time()), entropy=os.urandom)
-        env = env_on(store, settings, secrets=secrets, hasher=HashingPool())
+        hasher = HashingPool(threads=max(1, cores() // settings.workers))  # the cores are shared with the other workers
+        env = env_on(store, settings, secrets=secrets, hasher=hasher)
         for close in (env.throttle.close, *(spread.close for spread in env.feed.spreads), env.hasher.close):
             stack.push_async_callback(close)
         await keys.load(env, upkeep=upkeep)
