@@ -2,16 +2,18 @@
 
 Load, database and nodes share the cores of the machine, so the rate says little. What the cores of nodes can do a
 second is one over the CPU time that a node takes for a refresh, added up over the nodes while all of them are at work
-on the same database; the database's own time is apart from the count.
+on the same database; the database's own time is apart from the count. One node is each of the two alone on its core:
+the cores are not alike, since load and database have the second one.
 """
 
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from statistics import harmonic_mean, median
+from statistics import fmean, harmonic_mean, median
 from tempfile import TemporaryDirectory
 
 import psutil
@@ -32,20 +34,22 @@ AS_ONE = 1.7
 def two_nodes(databases: Databases, *, seconds: float, rounds: int) -> list[Row]:
     """A row for one node, a row for two."""
     with ExitStack() as stack:
-        players = {name: _players(stack, databases, count) for name, count in ((ONE, 1), (TWO, 2))}
-        seen = take_turns({name: together(some) for name, some in players.items()}, rounds=rounds, seconds=seconds)
-    return rows_of(seen[ONE], seen[TWO])
+        first, second = _players(stack, databases)
+        contestants = {"first": first, "second": second, "both": together([first, second])}
+        seen = take_turns(contestants, rounds=rounds, seconds=seconds)
+    alone = [merged(pair) for pair in zip(seen["first"], seen["second"], strict=True)]
+    return rows_of(alone, seen["both"])
 
 
-def _players(stack: ExitStack, databases: Databases, count: int) -> list[Play]:
-    """One for each node of an installation on a database of its own."""
+def _players(stack: ExitStack, databases: Databases) -> list[Play]:
+    """One for each of two nodes on one database."""
     home = Path(stack.enter_context(TemporaryDirectory()))
-    nodes = nodes_of(home, count, database=databases.fresh())
+    nodes = nodes_of(home, 2, database=databases.fresh())
     for core, node in enumerate(nodes):
         node.wrap = (sys.executable, pinned.__file__, str(core))
         stack.callback(node.stop)
         node.start()
-    tokens = iter(sessions_of(nodes[0], CONNECTIONS * count))
+    tokens = iter(sessions_of(nodes[0], CONNECTIONS * len(nodes)))
     return [_player(node, list(islice(tokens, CONNECTIONS))) for node in nodes]
 
 
@@ -55,20 +59,25 @@ def _player(node: Server, tokens: list[str]) -> Play:
 
 
 def together(players: Sequence[Play]) -> Play:
-    """Plays all at the same time; the CPU time is what a node takes, so that the capacity is their number over it."""
+    """Plays all at the same time; the rate is that of all."""
 
     def play(seconds: float) -> Round:
         with ThreadPoolExecutor(len(players)) as threads:
             turns = list(threads.map(lambda one: one(seconds), players))
-        return Round(
-            sum(turn.rate for turn in turns),
-            harmonic_mean([turn.cpu for turn in turns]),
-            p50=median(turn.p50 for turn in turns),
-            p99=max(turn.p99 for turn in turns),
-            generator=sum(turn.generator for turn in turns),
-        )
+        return replace(merged(turns), rate=sum(turn.rate for turn in turns))
 
     return play
+
+
+def merged(turns: Sequence[Round]) -> Round:
+    """The mean node; its CPU time is such that so many of them can do together what all of these can."""
+    return Round(
+        fmean(turn.rate for turn in turns),
+        harmonic_mean([turn.cpu for turn in turns]),
+        p50=median(turn.p50 for turn in turns),
+        p99=max(turn.p99 for turn in turns),
+        generator=sum(turn.generator for turn in turns),
+    )
 
 
 def rows_of(one: Sequence[Round], two: Sequence[Round]) -> list[Row]:
