@@ -17,11 +17,8 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from benchmarks.server_peers.connection import tune
-
 SECRET = os.environ["PEER_SECRET"]
 PASSWORD = "correct horse battery staple"
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class Base(DeclarativeBase):
@@ -32,9 +29,7 @@ class User(SQLAlchemyBaseUserTableUUID, Base):
     pass
 
 
-url = make_url(os.environ["PEER_DATABASE"])
-engine = create_async_engine(url.set(drivername=DRIVERS[url.get_backend_name()]))
-tune(engine.sync_engine)
+engine = create_async_engine(make_url(os.environ["PEER_DATABASE"]).set(drivername="postgresql+asyncpg"))
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 Users = SQLAlchemyUserDatabase[User, uuid.UUID]
 
