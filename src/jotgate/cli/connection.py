@@ -20,39 +20,43 @@ _FILES = 65_536
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's own, but for a deadline of every request's head."""
+    """uvicorn's own, but for a deadline of every request's head.
 
-    _late: asyncio.TimerHandle | None = None
+    One timer a connection, which looks whether the deadline was moved meanwhile: a timer for each request costs more.
+    """
+
+    _deadline: float | None = None  # None: a request is being served
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Somebody came."""
         super().connection_made(transport)
-        self._expect_head(HEAD_SECONDS)
+        self._deadline = self.loop.time() + HEAD_SECONDS
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Somebody left."""
-        self._head_came()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
         """A request has begun."""
-        self._head_came()
+        self._deadline = None
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         """It was answered."""
         super().on_response_complete()
         if self.cycle.response_complete:  # else the next one is being served already
-            self._expect_head(HEAD_SECONDS + self.timeout_keep_alive)
+            self._deadline = self.loop.time() + HEAD_SECONDS + self.timeout_keep_alive
 
-    def _expect_head(self, seconds: float) -> None:
-        self._head_came()
-        self._late = self.loop.call_later(seconds, self.transport.abort)
-
-    def _head_came(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _look(self) -> None:
+        left = HEAD_SECONDS if self._deadline is None else self._deadline - self.loop.time()
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._look)
+        else:
+            self.transport.abort()
 
 
 def allow_many() -> None:
