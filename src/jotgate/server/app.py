@@ -29,6 +29,7 @@ _access_log = logging.getLogger("jotgate.access")
 _SUSPICIOUS = frozenset({LoginError.code, Replayed.code})  # hashing and closing bound how often these can be
 _ONE_AFTER_THE_OTHER = ("1.0", "1.1")  # versions of HTTP where a connection is told that it ends (RFC 9112 section 9.6)
 _LAST: Header = (b"connection", b"close")
+_ERROR, _SERVER_ERROR = int(HTTPStatus.BAD_REQUEST), int(HTTPStatus.INTERNAL_SERVER_ERROR)
 _NOWHERE = "-"  # the route of what has none: what was asked for is repeated neither in the log nor in the figures
 
 
@@ -42,8 +43,8 @@ class Application:
         self._table = Table(rows, bases=("", issuer.path) if issuer.path else ("",))
         self._gate = Gate(policy, self._edge, openapi=lambda: openapi.document(policy, rows))
         self._lifetime = Lifetime(self._gate, opener)
-        self._behind_proxies = bool(self._edge.trusted_proxies)
-        self._find_address = address_finder([ip_network(network) for network in self._edge.trusted_proxies])
+        trusted = [ip_network(network) for network in self._edge.trusted_proxies]
+        self._behind_proxies = address_finder(trusted) if trusted else None
         self._cors = Cors(
             frozenset(origin.encode() for origin in self._edge.cors_origins),
             credentials=self._gate.browser.cookies_in_use,
@@ -102,7 +103,12 @@ class Application:
         if route is None:
             return None, self._without_route(request, methods)
         try:
-            return route, await self._call(route, request)
+            if route.needs_start and not self._lifetime.started:
+                await self._lifetime.start()
+            request.address = self._address(request)
+            if route.who is not Who.ANYBODY:
+                request.principal = await admit(self._gate, request, route.who)
+            return route, await route.endpoint(self._gate, request)
         except JotgateError as error:
             return route, self._refusal(error)
         except Disconnected:
@@ -111,16 +117,14 @@ class Application:
             _log.exception("%s %s failed", route.method, route.path)
             return route, refusal(JotgateError())
 
-    async def _call(self, route: Route, request: Request) -> Reply:
-        if route.needs_start and not self._lifetime.started:
-            await self._lifetime.start()
+    def _address(self, request: Request) -> str:
         peer = request.scope.get("client")
-        if peer is not None:
-            forwarded = ",".join(request.every(b"x-forwarded-for")) if self._behind_proxies else ""
-            request.address = self._find_address(peer[0], forwarded)
-        if route.who is not Who.ANYBODY:
-            request.principal = await admit(self._gate, request, route.who)
-        return await route.endpoint(self._gate, request)
+        if peer is None:
+            return ""
+        address: str = peer[0]
+        if self._behind_proxies is None:
+            return address
+        return self._behind_proxies(address, ",".join(request.every(b"x-forwarded-for")))
 
     def _without_route(self, request: Request, methods: Methods) -> Reply:
         """OPTIONS, a browser's question before another method (CORS), or a method that is not there."""
@@ -158,9 +162,7 @@ class Application:
 
 def _level(route: Route | None, reply: Reply) -> int:
     """How loud: what an operator must look at, what happened, what happens all the time."""
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.code != Busy.code:
+    if reply.code in _SUSPICIOUS or (reply.status >= _SERVER_ERROR and reply.code != Busy.code):
         return logging.WARNING
-    if reply.code in _SUSPICIOUS:
-        return logging.WARNING
-    quiet = route is not None and route.quiet and reply.status < HTTPStatus.BAD_REQUEST
+    quiet = route is not None and route.quiet and reply.status < _ERROR
     return logging.DEBUG if quiet else logging.INFO
