@@ -10,7 +10,11 @@ import msgspec
 import pytest
 
 from jotgate import datadir
+from jotgate.cli import reach
 from tests.cli.terminal import Terminal
+from tests.live.process import free_port
+from tests.servers import nats, valkey
+from tests.servers.postgres import fresh_database, running_postgres
 
 
 def findings(terminal: Terminal, *, code: int = 0) -> dict[str, tuple[str, str]]:
@@ -118,7 +122,111 @@ def test_closings_that_nobody_announces(people: Terminal) -> None:
     assert "closings wait" in findings(people, code=1)["feed"][1]
 
 
+# --- PostgreSQL, Valkey, NATS
+
+
+@pytest.fixture
+def shared(people: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """The same people on PostgreSQL."""
+    url = fresh_database()
+    people.done("migrate", "--to", url)
+    monkeypatch.setenv("JOTGATE_DATABASE_URL", url)
+    return people
+
+
+def test_postgresql_is_asked_how_it_is_set_up(shared: Terminal) -> None:
+    found = findings(shared, code=1)  # for the tests' own server does not wait for the disk
+
+    assert "fsync is off" in found["PostgreSQL"][1]
+    assert found["isolation"] == ("ok", "read committed")
+    assert found["database clock"][0] == "ok"
+    assert "this node takes up to 10 of" in found["connections"][1]
+    assert found["schema"][0] == found["keys"][0] == "ok"
+
+
+def test_a_pool_that_is_larger_than_the_server(shared: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOTGATE_DATABASE_POOL", "200")
+    monkeypatch.setenv("JOTGATE_WORKERS", "8")
+    assert "lower JOTGATE_DATABASE_POOL" in findings(shared, code=1)["connections"][1]
+
+    monkeypatch.setenv("JOTGATE_DATABASE_PGBOUNCER", "on")
+    assert findings(shared, code=1)["connections"][0] == "ok"
+
+
+def test_what_is_odd_about_a_server_is_said(people: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_postgres("--synchronous_commit=off", "--default_transaction_isolation=serializable") as server:
+        people.done("migrate", "--to", server.url)
+        monkeypatch.setenv("JOTGATE_DATABASE_URL", server.url.replace("postgres@", "postgres:t0p-secret@"))
+        found = findings(people, code=1)
+        assert "synchronous_commit is off" in found["PostgreSQL"][1]
+        assert found["isolation"][0] == "note"
+        monkeypatch.setenv("JOTGATE_DATABASE_URL", f"{server.url}?default_transaction_read_only=on")
+        assert "it only reads" in findings(people, code=1)["PostgreSQL"][1]
+
+    gone = findings(people, code=1)
+    assert "PostgreSQL cannot be used" in gone["database"][1]
+    assert not any("t0p-secret" in finding for _, finding in [*found.values(), *gone.values()])
+
+
+def test_an_empty_database_on_postgresql(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOTGATE_DATABASE_URL", fresh_database())
+
+    assert "jotgate migrate" in findings(terminal, code=1)["schema"][1]
+    assert not terminal.data.exists()
+
+
+def test_fast_ways_that_answer(people: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOTGATE_REDIS_URL", valkey.server_url())
+    monkeypatch.setenv("JOTGATE_NATS_URL", nats.server_url())
+
+    found = findings(people)
+
+    assert (found["Valkey"][0], found["NATS"][0]) == ("ok", "ok")
+
+
+def test_fast_ways_that_do_not_answer(people: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOTGATE_REDIS_URL", f"redis://:t0p-secret@127.0.0.1:{free_port()}/0")
+    monkeypatch.setenv("JOTGATE_NATS_URL", f"nats://jot:t0p-secret@127.0.0.1:{free_port()}")
+
+    found = findings(people, code=1)
+
+    assert "does not answer" in found["Valkey"][1]
+    assert "does not answer" in found["NATS"][1]
+    assert not any("t0p-secret" in finding for _, finding in found.values())
+
+
+def test_a_clock_that_differs_from_the_database_s() -> None:
+    assert [reach.clock(off).state for off in (0.1, -4.9, 5.1, -59, 61, -7200)] == [
+        "ok", "ok", "note", "note", "wrong", "wrong",
+    ]  # fmt: skip
+
+
 # --- backup
+
+
+def test_a_backup_of_postgresql_is_the_same_kind_of_file(shared: Terminal, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+
+    shared.done("backup", str(copy))
+    before = int(time.time())
+
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "copy"))] == ["copy.db"]
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("pragma journal_mode").fetchone() == ("delete",)
+        assert connection.execute("select count(*) from users").fetchone() == (2,)
+        (made,) = connection.execute("select backed_up_at from installation").fetchone()
+    assert before - 60 <= made <= before
+    assert "exists" in shared.failed("backup", str(copy))
+
+
+def test_of_an_empty_database_on_postgresql_there_is_no_backup(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOTGATE_DATABASE_URL", fresh_database())
+
+    assert "jotgate migrate" in terminal.failed("backup", str(tmp_path / "copy.db"))
+    assert not [*tmp_path.glob("*copy*")]
 
 
 def test_a_backup_is_a_whole_database_of_its_own(people: Terminal, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jotgate.errors import DatabaseUnusable
+from jotgate.errors import DatabaseUnusable, Unavailable
 from jotgate.store.sqlite import open_store
 from jotgate.store.standstill import alone, hold
 
@@ -44,9 +44,9 @@ def can_be_opened(path: Path) -> bool:
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_who_has_it_open_idly_has_it_open(there: Path, elsewhere: subprocess.Popen[bytes], *, durable: bool) -> None:
-    with pytest.raises(DatabaseUnusable, match="in use: stop the server"):
+    with pytest.raises(Unavailable, match="in use: stop the server"):
         alone(there, durable=durable)
-    with pytest.raises(DatabaseUnusable, match="in use"), hold(there):
+    with pytest.raises(Unavailable, match="in use"), hold(there):
         pass
 
 

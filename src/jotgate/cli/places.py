@@ -33,7 +33,10 @@ def reading(path: Path) -> SqliteStore:
 
 
 def alone(path: Path, *, durable: bool = True) -> SqliteStore:
-    """A SQLite file (made if need be) that nobody else has open. Raises `DatabaseUnusable`."""
+    """A SQLite file (made if need be) that nobody else has open.
+
+    Raises `Unavailable` while somebody has it open, and `DatabaseUnusable`.
+    """
     return SqliteStore(str(path), standstill.alone(path, durable=durable), None, patience_seconds=0)
 
 

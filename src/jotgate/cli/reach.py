@@ -28,7 +28,7 @@ async def postgres(settings: Settings, tx: Tx) -> list[Finding]:
     asked = time.time()
     found = await state(tx)
     off = found.clock - (asked + time.time()) / 2
-    return [_server(settings, found), _isolation(found), _clock(off), _connections(settings, found)]
+    return [_server(settings, found), _isolation(found), clock(off), _connections(settings, found)]
 
 
 def _server(settings: Settings, found: State) -> Finding:
@@ -51,7 +51,8 @@ def _isolation(found: State) -> Finding:
     return Finding("isolation", "note", f"{found.isolation}: all works, some transactions are repeated")
 
 
-def _clock(off: float) -> Finding:
+def clock(off: float) -> Finding:
+    """What a database's clock means that is `off` by so many seconds."""
     state = "wrong" if abs(off) > _WRONG else "note" if abs(off) > _NOTED else "ok"
     advice = "" if state == "ok" else ": set both clocks (NTP)"
     return Finding("database clock", state, f"{off:+.1f} s from this machine's{advice}")

@@ -158,7 +158,7 @@ async def _into_file(wish: _Wish, path: Path) -> tuple[Restore, Path | None]:
 @asynccontextmanager
 async def _left(path: Path) -> AsyncIterator[Tx | None]:
     """What is in the file that is to go, which nobody else can open now. None: there is none, or it is damaged."""
-    if _is_free(path):
+    if not _is_there(path):
         yield None
         return
     try:
@@ -173,12 +173,8 @@ async def _left(path: Path) -> AsyncIterator[Tx | None]:
         await old.close()
 
 
-def _is_free(path: Path) -> bool:
-    """Whether nothing is there. Raises `DatabaseUnusable` when somebody has it open, whatever is in it."""
-    if not path.exists():
-        return True
-    with standstill.hold(path):
-        return False
+def _is_there(path: Path) -> bool:
+    return path.exists()
 
 
 async def _into_postgres(wish: _Wish) -> Restore:

@@ -7,7 +7,7 @@ is held, the file is opened by nothing else here.
 
     the file                answer
     --------                ------
-    is open elsewhere       DatabaseUnusable: stop it first
+    is open elsewhere       Unavailable: stop it first
     is no sound database    `alone` says DatabaseUnusable; `hold` keeps others away all the same
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jotgate.errors import DatabaseUnusable
+from jotgate.errors import DatabaseUnusable, JotgateError, Unavailable
 from jotgate.store.sqlite_file import away, busy
 
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that SQLite locks (os_unix.c)
@@ -27,7 +27,9 @@ _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that SQLite locks (os
 def alone(path: Path, *, durable: bool = True) -> sqlite3.Connection:
     """A connection to the file (made if need be), out of WAL mode, until whose end nobody else can open it.
 
-    Without `durable` no file is kept for a roll-back and nothing is synced: for drafts. Raises `DatabaseUnusable`.
+    Without `durable` no file is kept for a roll-back and nothing is synced: for drafts.
+
+    Raises `Unavailable` while somebody has it open, and `DatabaseUnusable`.
     """
     connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
     try:
@@ -45,7 +47,7 @@ def alone(path: Path, *, durable: bool = True) -> sqlite3.Connection:
 
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
-    """Keep everybody else from the file, whatever is in it. Raises `DatabaseUnusable`."""
+    """Keep everybody else from the file, whatever is in it. Raises `Unavailable` while somebody has it open."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
@@ -56,11 +58,11 @@ def hold(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
+def _unusable(path: Path, error: sqlite3.Error) -> JotgateError:
     if busy(error):
         return _in_use(path)
     return DatabaseUnusable(f"The database {path} {away(error) or 'cannot be used'}: {error}")
 
 
-def _in_use(path: Path) -> DatabaseUnusable:
-    return DatabaseUnusable(f"{path} is in use: stop the server, and every command at work on it, and try again")
+def _in_use(path: Path) -> Unavailable:
+    return Unavailable(f"{path} is in use: stop the server, and every command at work on it, and try again")
