@@ -1,4 +1,8 @@
-"""The address to listen on, taken before anything else is started."""
+"""The address to listen on: taken before anything else is started, listened to when all is.
+
+Whoever comes before that is refused, and asks another node. A connection that was taken and left waiting would be
+served after its client has given up: a request that has been repeated elsewhere meanwhile.
+"""
 
 import errno
 import socket
@@ -9,7 +13,7 @@ BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises `StartError` that says what to do."""
+    """A bound socket, to be opened. Raises `StartError` that says what to do."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -20,12 +24,19 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(_why_not(error, host, port)) from None
     listener.setblocking(False)
     return listener
+
+
+def open_to_all(listener: socket.socket) -> None:
+    """From now on connections are taken. Raises `StartError`."""
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:  # another program took the address at the same time, and was quicker
+        raise StartError(_why_not(error, *listener.getsockname()[:2])) from None
 
 
 def hold(listener: socket.socket) -> socket.socket:

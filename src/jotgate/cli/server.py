@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from jotgate.cli.connection import Connection
 from jotgate.cli.ending import FINISH_SECONDS, Ending
+from jotgate.cli.listen import open_to_all
 
 _KEEP_ALIVE_SECONDS = 65  # longer than balancers and guards keep an idle connection
 
@@ -33,7 +34,7 @@ class _Server(uvicorn.Server):
 
 
 async def run_until_told(app: ASGIApp, listener: socket.socket, *, ending: Ending, ready: Callable[[], None]) -> None:
-    """Serve; `ready` is called once connections are taken."""
+    """Serve; `ready` is called once connections are taken. Raises `StartError`."""
     config = uvicorn.Config(
         app,
         loop="none",
@@ -56,5 +57,6 @@ async def run_until_told(app: ASGIApp, listener: socket.socket, *, ending: Endin
     def at_once() -> None:
         server.force_exit = True
 
+    open_to_all(listener)
     ending.listen(stop, at_once)
     await server.serve(sockets=[listener])
