@@ -293,22 +293,12 @@ async def test_recoveries_at_once_agree_on_one_successor(world: World, first: To
 
 
 class Racing:
-    """The real store; somebody else is faster before each of `times` swaps, or before each transaction.
+    """The real store; somebody else is faster before each of `times` swaps, or before each transaction."""
 
-    `while_rotating` is called while the statement of the good case is under way.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        *,
-        times: int = 0,
-        before: Callable[[], Awaitable[object]] | None = None,
-        while_rotating: Callable[[], object] = bool,
-    ) -> None:
+    def __init__(self, store: Store, *, times: int = 0, before: Callable[[], Awaitable[object]] | None = None) -> None:
         self.read, self.version, self.close, self.begin = store.read, store.version, store.close, store.begin
         self.tables, self.dialect, self.shared, self.upgrade = store.tables, store.dialect, "", store.upgrade
-        self.store, self.times, self.before, self.while_rotating = store, times, before, while_rotating
+        self.store, self.times, self.before = store, times, before
 
     def swap(self) -> Tx:
         return self
@@ -319,7 +309,6 @@ class Racing:
         return await self.store.write(work, durable=durable)
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
-        self.while_rotating()
         return await self.store.swap().one(sql, *args)
 
     async def all(self, sql: str, /, *args: Value) -> Sequence[Row]:
@@ -399,18 +388,3 @@ async def test_another_process_on_the_same_file_repeats_the_same_token(tmp_path:
 
         assert second.refresh_token == again.refresh_token
         assert other.claims(second).sid == one.claims(again).sid
-
-
-@pytest.mark.parametrize(("seconds", "raised"), [(1.0, Replayed), (1.1, Unavailable)])
-async def test_an_older_token_that_the_database_held_up_may_be_of_a_request_that_was_given_up(
-    world: World, first: TokenPair, seconds: float, raised: type[Exception]
-) -> None:
-    third = await world.refresh(await world.refresh(first))
-    env = replace(
-        world.env, store=Racing(world.env.store, while_rotating=partial(setattr, world.clock, "now", START + seconds))
-    )
-
-    with pytest.raises(raised):
-        await flow.refresh(env, first.refresh_token or "", origin=HOME)
-
-    assert ((await session_of(world, third)).closed_at is None) is (raised is Unavailable)
