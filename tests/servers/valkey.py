@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.live.process import free_port
 
@@ -84,8 +86,10 @@ class Valkey:
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis(port=self.port) as client:
+            with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
                 return bool(client.ping())
+        except redis.AuthenticationError:
+            return True  # it wants a password
         except redis.ConnectionError:
             return False
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
 
 from jotgate.errors import SettingsError
 
@@ -30,7 +31,7 @@ def connect(url: str) -> Client:
         if _CLUSTER in urlsplit(url).scheme:
             return RedisCluster.from_url(url.replace(_CLUSTER, "", 1), **_options(1))
         return Redis.from_url(url, **_options(0))
-    except ValueError as error:
+    except (ValueError, RedisClusterException) as error:
         raise SettingsError((f"JOTGATE_REDIS_URL cannot be used: {error}",)) from error
 
 
