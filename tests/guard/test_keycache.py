@@ -96,7 +96,7 @@ def test_a_good_answer_ends_the_failures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "longest"), [*enumerate(BACKOFF_SECONDS, start=1), (len(BACKOFF_SECONDS) + 1, 1.5), (1000, 1.5)]
+    ("failures", "longest"), [*enumerate(BACKOFF_SECONDS, start=1), (len(BACKOFF_SECONDS) + 1, 1.0), (1000, 1.0)]
 )
 def test_the_back_off_grows_up_to_its_end_and_the_dice_spread_it(failures: int, longest: float) -> None:
     assert backoff(failures, lambda: 0.0) == longest / 2

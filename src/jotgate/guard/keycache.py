@@ -21,7 +21,7 @@ FRESH_SECONDS: Final = 300.0
 KEPT_SECONDS: Final = 86_400.0
 COOLDOWN_SECONDS: Final = 30.0
 dice: Final = SystemRandom().random  # nobody's seed, and nobody's surprise
-BACKOFF_SECONDS: Final = (0.5, 1.0, 1.5)  # two seconds after the issuer is back everybody has it again
+BACKOFF_SECONDS: Final = (0.5, 1.0)  # two seconds after the issuer is back everybody has it again
 
 
 def backoff(failures: int, dice: Callable[[], float]) -> float:
