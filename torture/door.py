@@ -6,7 +6,8 @@
     does not, twice in a row                      none, and those that it has are ended: guards ask another at once
     takes no connection                           none; the next one is tried for the same guard
 
-What HAProxy does with `option httpchk`, `inter 100ms fall 2`, `timeout check 250ms`, `on-marked-down shutdown-sessions` and `redispatch`.
+What HAProxy does with `option httpchk`, `inter 100ms fall 2`, `timeout check 250ms`, `on-marked-down shutdown-sessions`
+and `option redispatch`.
 """
 
 import asyncio

@@ -1,12 +1,13 @@
 """After a fault: from when on everything works again.
 
-    a request sent after the end of the fault     service is
-    -----------------------------------------     ----------
-    was answered in time, and not by a 5xx        normal
-    anything else                                 not yet normal when it was sent
+    a request sent after the end of the fault    service is
+    -----------------------------------------    ----------
+    was answered in time, and not by a 5xx       normal
+    anything else                                not yet normal when it was sent
 
-In time is two seconds; five for what hashes passwords, which waits for whatever else the machine has to do. Requests that
-the next fault cut into say nothing. A kind of request that never succeeded before the next fault has not recovered.
+In time is two seconds; five for what hashes passwords, which waits for whatever else the machine has to do. Requests
+that the next fault cut into say nothing. A kind of request that never succeeded before the next fault has not
+recovered.
 """
 
 import math
