@@ -44,7 +44,7 @@ torture: .venv/.dev ## ten minutes of kill -9, cut networks and full disks under
 	$(BIN)/python -m torture
 
 clean: ## everything that was made here
-	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis */*/node_modules
 
 # A venv without pip in it, filled by the pip that is there: works where Debian left out ensurepip.
 $(BIN)/python:

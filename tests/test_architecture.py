@@ -259,7 +259,7 @@ def test_whatever_is_imported_is_declared() -> None:
     homes = packages_distributions()
 
     used = {name.partition(".")[0] for path in EVERYTHING for name in all_imports(path)}
-    foreign = used - set(sys.stdlib_module_names) - {"jotgate", "tests", "benchmarks", "examples"}
+    foreign = used - set(sys.stdlib_module_names) - {"jotgate", "tests", "benchmarks", "torture", "examples"}
     missing = {
         name for name in foreign if not {home.lower().replace("_", "-") for home in homes.get(name, ())} & declared
     }
