@@ -49,7 +49,7 @@ class Press:
         server = urlsplit(url)
         self._socket = socket.create_connection((server.hostname, server.port), timeout=10)
         self._file = self._socket.makefile("rb")
-        assert self._file.readline().startswith(b"INFO")
+        self._file.readline()
         self._socket.sendall(b"CONNECT " + json.dumps({"verbose": False}).encode() + b"\r\n")
         self.flush()
 
@@ -68,8 +68,9 @@ class Press:
     def flush(self) -> None:
         """The server has taken all of it."""
         self._socket.sendall(b"PING\r\n")
-        while self._file.readline() != b"PONG\r\n":
-            pass
+        while (line := self._file.readline()) != b"PONG\r\n":
+            if not line:
+                raise ConnectionResetError
 
     def close(self) -> None:
         self._file.close()

@@ -40,6 +40,9 @@ LONG_SECRET = hashlib.sha512(b"gym").digest()
         {"issuer": ISSUER, "max_lifetime": 1},
         {"issuer": ISSUER, "cache": 0},
         {"issuer": ISSUER, "feed_token": "t"},
+        {"issuer": ISSUER, "feed": ("nats://127.0.0.1:4222",)},
+        {"issuer": ISSUER, "feed": ("tls://guard:p%40ss@a.example.com:4222/", "tls://token@b.example.com")},
+        {"issuer": ISSUER, "feed": ("nats://[::1]",), "jwks": KEYS, "revocation": "push"},
         {"issuer": ISSUER, "revocation": None},
         {"issuer": ISSUER, "on_stale": "deny", "max_staleness": 2},
         {"issuer": ISSUER, "jwks": KEYS, "revocation": "push", "on_stale": "deny"},
@@ -103,6 +106,20 @@ def test_what_is_allowed(given: dict[str, Any]) -> None:
         ({"feed_token": ""}, "feed_token"),
         ({"feed_token": "a b"}, "feed_token"),
         ({"feed_token": "a\r\nX: y"}, "feed_token"),
+        ({"feed": ("",)}, "feed"),
+        ({"feed": 5}, "feed"),
+        ({"feed": (5,)}, "feed"),
+        ({"feed": ("https://nats.example.com",)}, "feed"),
+        ({"feed": ("nats.example.com:4222",)}, "feed"),
+        ({"feed": ("nats://",)}, "feed"),
+        ({"feed": ("nats://nats.example.com:0",)}, "feed"),
+        ({"feed": ("nats://nats.example.com:99999",)}, "feed"),
+        ({"feed": ("nats://nats.example.com/news",)}, "feed"),
+        ({"feed": ("nats://nats.example.com?a=b",)}, "feed"),
+        ({"feed": ("nats://nats.example.com, nats://b",)}, "feed"),
+        ({"feed": ("nats://a.example.com\r\n",)}, "feed"),
+        ({"feed": ("nats://127.0.0.1",), "revocation": None}, "feed"),
+        ({"feed": ("nats://127.0.0.1",), "jwks": KEYS}, "feed"),
         ({"revocation": "pull"}, "revocation"),
         ({"on_stale": "maybe"}, "on_stale"),
         ({"on_stale": "deny", "revocation": None}, "on_stale"),
@@ -123,15 +140,25 @@ def test_what_is_not_allowed_is_named(given: dict[str, Any], named: str) -> None
 
 def test_all_complaints_come_at_once_and_show_no_secret() -> None:
     with pytest.raises(SettingsError) as caught:
-        Guard("http://auth.example.com", leeway=100, hs256_secret="too few words", cookie=" ", feed_token="se cret")
+        Guard(
+            "http://auth.example.com",
+            leeway=100,
+            hs256_secret="too few words",
+            cookie=" ",
+            feed_token="se cret",
+            feed="http://me:hunter2@nats.example.com",
+        )
 
     complaints = caught.value.complaints
     assert [complaint.split(" ")[0].rstrip(":") for complaint in complaints] == [
         "hs256_secret",
         "leeway",
         "feed_token",
+        "feed",
         "cookie",
+        "feed",
     ]
+    assert "hunter2" not in str(caught.value)
     assert "too few words" not in str(caught.value)
     assert "se cret" not in str(caught.value)
 
@@ -154,17 +181,22 @@ def test_what_is_given_is_not_fetched(given: dict[str, Any], *, fetches: bool, p
 
 
 def test_one_of_several_may_be_given_as_a_text() -> None:
-    guard = Guard(ISSUER, revocation=None, algorithms="ES256", origins="https://app.example.com")
+    guard = Guard(ISSUER, algorithms="ES256", origins="https://app.example.com", feed="nats://127.0.0.1")
 
     assert guard.options.algorithms == ("ES256",)
     assert guard.options.origins == ("https://app.example.com",)
+    assert guard.options.feed == ("nats://127.0.0.1",)
+    guard.close()
     with pytest.raises(SettingsError, match="algorithms = 5"):
         Guard(ISSUER, algorithms=5)  # type: ignore[arg-type]  # what a caller without a type checker may write
 
 
 def test_secrets_do_not_show() -> None:
-    told = Options(ISSUER, hs256_secret=SECRET, feed_token="opensesame")
+    told = Options(
+        ISSUER, hs256_secret=SECRET, feed_token="opensesame", revocation="push", feed=("nats://me:hunter2@b",)
+    )
 
+    assert "hunter2" not in repr(told)
     assert "opensesame" not in repr(told)
     assert repr(SECRET) not in repr(told)
 
@@ -181,6 +213,7 @@ def test_the_environment_gives_every_option(tmp_path: Path) -> None:
             "JOTGATE_AUDIENCE": "gym",
             "JOTGATE_FEED_TOKEN_FILE": str(tmp_path / "feed"),
             "JOTGATE_GUARD_ALGORITHMS": "ES256, RS256",
+            "JOTGATE_GUARD_FEED": "nats://a.example.com:4222, nats://b.example.com:4222",
             "JOTGATE_GUARD_LEEWAY": "5",
             "JOTGATE_GUARD_MAX_LIFETIME": "3600",
             "JOTGATE_GUARD_CACHE": "100",
@@ -202,6 +235,7 @@ def test_the_environment_gives_every_option(tmp_path: Path) -> None:
         ISSUER,
         audience="gym",
         feed_token="opensesame",
+        feed=("nats://a.example.com:4222", "nats://b.example.com:4222"),
         algorithms=("ES256", "RS256"),
         leeway=5,
         max_lifetime=3600,
