@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from jotgate.core.feed import sessions_closed
 from jotgate.errors import Unavailable
 from jotgate.flows.env import FeedBell, KeysInUse, Secrets, sequence
 from jotgate.store import feed
-from tests.flows.world import ISSUER, MASTER, World
+from tests.flows.world import ISSUER, MASTER, World, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -176,3 +177,20 @@ async def test_a_database_that_is_away_is_a_matter_for_the_log(world: World, cap
         await sequence(world.env)
 
     assert "could not be numbered" in caplog.text
+
+
+async def test_who_asks_while_numbers_are_given_shares_the_next_look(tmp_path: Path) -> None:
+    async with open_world(tmp_path / "jotgate.db") as world:  # a commit on a disk takes its time
+        async with world.env.store.begin() as tx:
+            await feed.append(tx, sessions_closed(ISSUER, ["one"], now=0, longest_ttl=10**10))
+        said: list[bool] = []
+
+        async def look() -> None:
+            async with world.env.feed.taking_turns() as has_been_done:
+                said.append(has_been_done)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(sequence(world.env) for _ in range(3)), look(), look())
+
+        assert world.env.feed.head == 1
+        assert said == [True, True]

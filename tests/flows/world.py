@@ -14,9 +14,10 @@ from jotgate.flows import feed, keys, login, refresh, users
 from jotgate.flows.env import Env, FeedBell, KeysInUse, Secrets
 from jotgate.flows.hashing import HashingPool
 from jotgate.jose import Claims, Expect, jwt
-from jotgate.store import audit
+from jotgate.store import audit, postgres
 from jotgate.store.memory import MemoryThrottle
 from jotgate.store.migrate import migrate
+from jotgate.store.ports import Store
 from jotgate.store.sqlite import open_store
 from jotgate.wire.feed import Page, digest
 
@@ -125,6 +126,10 @@ class World:
         return int(row[0])
 
 
+async def _opened(path: str) -> Store:
+    return await postgres.open_store(path) if path.startswith("postgresql:") else open_store(path)
+
+
 @asynccontextmanager
 async def open_world(
     path: str | Path = ":memory:",
@@ -137,10 +142,10 @@ async def open_world(
     entropy: Callable[[int], bytes] = os.urandom,
     **chosen: Any,
 ) -> AsyncIterator[World]:
-    """Open it, on a new database or on one that is there."""
+    """Open it, on a new database or on one that is there; `path` may be the URL of a PostgreSQL database."""
     clock, hasher = clock or Clock(), CountingPool()
     policy = policy_for(ISSUER, profile, **chosen)
-    store = open_store(path)
+    store = await _opened(str(path))
     try:
         await migrate(store, now=int(clock.now), entropy=entropy)
         env = Env(

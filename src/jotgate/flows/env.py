@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -105,6 +106,22 @@ class FeedBell:
         self._waiting: set[asyncio.Future[None]] = set()
         self._by_address: Counter[str] = Counter()
         self._closed = False
+        self._turn = asyncio.Lock()
+        self._asked = self._done = 0
+
+    @asynccontextmanager
+    async def taking_turns(self) -> AsyncIterator[bool]:
+        """For who numbers: one at a time, and whether another one began after this call, and so has done it."""
+        self._asked = mine = self._asked + 1
+        async with self._turn:
+            if self._done >= mine:
+                yield True
+                return
+            served = self._asked
+            try:
+                yield False
+            finally:
+                self._done = served
 
     def ring(self, head: int, incarnation: str) -> None:
         """The feed reaches up to `head`, durably: wake who waits if that is new. Another incarnation starts over."""
@@ -176,13 +193,17 @@ async def tell_changed(env: Env, tx: Tx, user_id: str, *, now: int) -> None:
 
 async def sequence(env: Env) -> None:
     """Number what is committed and wake those who wait. What fails here, the next round of the server's watch does."""
-    try:
-        if await feed.pending(env.store.read()):
-            # Durable: a number that a guard has read must not be given again after a power cut.
-            stretch = await env.store.write(feed.sequence)
-            env.feed.tell(stretch)
-        head, incarnation = await feed.head(env.store.read())
-    except Unavailable as error:
-        _log.warning("the feed could not be numbered now: %s", error.detail)
-    else:
-        env.feed.ring(head, incarnation)
+    async with env.feed.taking_turns() as has_been_done:
+        if has_been_done:
+            return
+        try:
+            head, incarnation, pending = await feed.state(env.store.read())
+            if pending:
+                # Durable: a number that a guard has read must not be given again after a power cut.
+                stretch = await env.store.write(feed.sequence)
+                env.feed.tell(stretch)
+                head, incarnation = stretch.head, stretch.incarnation
+        except Unavailable as error:
+            _log.warning("the feed could not be numbered now: %s", error.detail)
+        else:
+            env.feed.ring(head, incarnation)

@@ -13,13 +13,14 @@ async def logout(env: Env, *, refresh_token: str | None = None, claims: Claims |
 
     `claims` are those of an authentic access token of ours, expired or not. What is not ours ends nothing.
     """
-    named = {_session_of(env, refresh_token), claims.sid if claims else None} - {None}
-    if not named:
+    named = {_session_of(env, refresh_token), claims.sid if claims else None}
+    ids = sorted(one for one in named if one)  # in order: of two who end the same two none waits for the other
+    if not ids:
         return
     now = int(env.clock())
 
     async def change(tx: Tx) -> bool:
-        closed = [one for one in named if one and await sessions.close(tx, one, "logout", now)]
+        closed = [one for one in ids if await sessions.close(tx, one, "logout", now)]
         await tell_closed(env, tx, closed, now=now)
         return bool(closed)
 

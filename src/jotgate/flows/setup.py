@@ -25,7 +25,12 @@ async def needed(env: Env) -> bool:
 async def make(env: Env) -> str:
     """The token of a new link; older links are void."""
     token = b64.encode(env.entropy(_TOKEN_BYTES))
-    await env.store.write(lambda tx: setup.put(tx, _digest(token), int(env.clock()) + LINK_SECONDS))
+
+    async def change(tx: Tx) -> None:
+        await roles.one_by_one(tx)
+        await setup.put(tx, _digest(token), int(env.clock()) + LINK_SECONDS)
+
+    await env.store.write(change)
     return token
 
 
@@ -48,6 +53,7 @@ async def use(env: Env, token: str, *, email: str, password: str) -> User:
     )
 
     async def change(tx: Tx) -> None:
+        await roles.one_by_one(tx)
         if not await setup.take(tx, _digest(token), now):
             raise _void()
         await users.add(tx, user)

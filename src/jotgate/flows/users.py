@@ -171,6 +171,7 @@ async def remove(env: Env, user_id: str, *, actor: str | None = None) -> None:
     now = int(env.clock())
 
     async def change(tx: Tx) -> None:
+        await stored_roles.one_by_one(tx)  # else who gives a role at the same time gives it to nobody
         await _end_all(env, tx, user_id, why="removed", now=now)
         if not await users.remove(tx, user_id):
             raise NotFound("no such user")

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from jotgate.core import keyring
 from jotgate.core.keyring import Keyring
-from jotgate.core.model import StoredKey
+from jotgate.core.model import StoredKey, StoredMacKey
 from jotgate.core.policy import is_symmetric
 from jotgate.core.refresh_token import MacKey
 from jotgate.errors import KeyRefused, SecretMismatch, StartError
@@ -23,11 +23,9 @@ SIGNING, MAC, CHECK = "signing key", "MAC key", "check"
 
 async def open_keys(env: Env) -> None:
     """Take the stored keys into use. Raises `SecretMismatch`, `StartError`; then those in use stay."""
-    tx = env.store.read()
-    version = await keys.version(tx)  # first: what changes after it is seen by the next look
-    stored = keyring.published(await keys.signing(tx))
-    master = _opener(env, await keys.secret_check(tx))
-    macs = await keys.macs(tx)
+    version, rows, check, macs = await env.store.write(_sealed, durable=False)
+    stored = keyring.published(rows)
+    master = _opener(env, check)
     signing = keyring.signing(stored)
     if signing is None or not macs:
         raise StartError("another process with other settings is changing the keys of this database")
@@ -43,6 +41,11 @@ async def open_keys(env: Env) -> None:
         version=version,
     )
     env.keyring.replace(ring, longest_ttl=keyring.longest_ttl(stored, env.policy))
+
+
+async def _sealed(tx: Tx) -> tuple[int, tuple[StoredKey, ...], bytes | None, tuple[StoredMacKey, ...]]:
+    """As they are at one moment: between two of these reads another process could wrap them anew."""
+    return await keys.hold(tx), await keys.signing(tx), await keys.secret_check(tx), await keys.macs(tx)
 
 
 def _private(master: bytes, key: StoredKey) -> Key:

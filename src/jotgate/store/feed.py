@@ -50,6 +50,15 @@ async def head(tx: Tx) -> tuple[int, str]:
     return (int(row[0]), str(row[1])) if row else (0, "")
 
 
+async def state(tx: Tx) -> tuple[int, str, bool]:
+    """What `head` and `pending` say, at once."""
+    row = await tx.one(
+        """select seq, incarnation, exists (select 1 from feed_entries where seq is null)
+        from feed_head where id = 1"""
+    )
+    return (int(row[0]), str(row[1]), bool(row[2])) if row else (0, "", False)
+
+
 async def reincarnate(tx: Tx, incarnation: str) -> None:
     """From now on another feed (restore, move): every guard starts over with the whole snapshot."""
     await tx.run("update feed_head set incarnation = ? where id = 1", incarnation)

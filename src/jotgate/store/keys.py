@@ -70,6 +70,12 @@ async def version(tx: Tx) -> int:
     return 0 if row is None else int(row[0])
 
 
+async def hold(tx: Tx) -> int:
+    """The version, and that nobody changes a key before the end of this transaction."""
+    row = await tx.one(f"select keyring_version from installation where id = 1{tx.shared}")
+    return 0 if row is None else int(row[0])
+
+
 async def bump(tx: Tx) -> int:
     """The next version: first in each transaction that changes a key, so that two such never cross."""
     row = await tx.one(
