@@ -25,7 +25,7 @@ from jotgate.store.ports import Store, Tx
 MICRO = 1_000_000
 _MOST = 32  # keys of a statement
 # How long a guess that came too late waits and tries again: others at this moment may be right, and be forgiven.
-_PAUSES = (0.02, 0.06)
+_PAUSES = (0.02, 0.06, 0.15)
 _BEHIND, _LATER = 0.1, 1.0  # seconds until the database is told of failures; while it is away
 _MOST_OWED = 100_000  # keys of which it is to be told
 _LAST = 2.0  # seconds for the rest at the end

@@ -53,7 +53,7 @@ async def connect_to_one(url: str) -> Client:
 
 
 async def hang_up(client: Client) -> None:
-    """Close it, however it is."""
+    """Close its connections, however they are; if it is asked again, it makes new ones."""
     with suppress(Exception):
         async with asyncio.timeout(_SECONDS):
             await client.aclose()
@@ -79,7 +79,8 @@ class Attendance:
     def away(self, work: str, error: BaseException) -> None:
         """`work` cannot go on with it."""
         if not self._missing:
-            _log.warning("Valkey is away, the database does its work: %s: %s", type(error).__name__, error)
+            reason = str(error) or "no answer in time"
+            _log.warning("Valkey is away, the database does its work: %s: %s", type(error).__name__, reason)
         self._missing.add(work)
 
     def back(self, work: str) -> None:

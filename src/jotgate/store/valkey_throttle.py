@@ -13,12 +13,11 @@ is asked in the background alone, until it answers.
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 
 from jotgate.core.throttle import Limit, longest_wait
-from jotgate.errors import JotgateError
+from jotgate.errors import Unavailable
 from jotgate.store.throttle import DatabaseThrottle, WriteBehind, cost, less, patiently
 from jotgate.store.valkey import Attendance, Client, hang_up
 from jotgate.store.valkey_counts import Counted, Forgotten, ValkeyCounts
@@ -79,6 +78,7 @@ class ValkeyThrottle:
         """Write what the database does not know yet; hang up."""
         if self._looking:
             self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._behind.close()
         await hang_up(self._client)
 
@@ -123,18 +123,19 @@ class ValkeyThrottle:
 
     async def _look(self, pause: float) -> None:
         """Until it is there; what was counted without it lies in the database, which is asked while that matters."""
+        if pause:
+            await hang_up(self._client)  # where one connection is dead, the others may be
         while not self._there:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - nodes apart, not to be secret
             pause = _AGAIN
-            with suppress(JotgateError):  # the database is away: Valkey alone is no help
-                await self._greet(await self._database.longest())
+            try:
+                longest = await self._database.longest()
+                async with asyncio.timeout(_LOOK):
+                    await self._counts.begin(longest)
+            except Unavailable:
+                continue  # the database: without it Valkey is no help
+            except Exception as error:  # noqa: BLE001  # away, in whichever way
+                self._attendance.away(_WORK, error)
+            else:
+                self._there = True
         self._attendance.back(_WORK)
-
-    async def _greet(self, longest: float) -> None:
-        try:
-            async with asyncio.timeout(_LOOK):
-                await self._counts.begin(longest)
-        except Exception as error:  # noqa: BLE001  # away, in whichever way
-            self._attendance.away(_WORK, error)
-        else:
-            self._there = True
