@@ -74,7 +74,8 @@ class Valkey:
 
     def client(self) -> redis.Redis:
         """A connection, for an operator."""
-        return redis.Redis(port=self.port, decode_responses=True, single_connection_client=True)
+        at_once = Retry(NoBackoff(), 0)
+        return redis.Redis(port=self.port, decode_responses=True, single_connection_client=True, retry=at_once)
 
     def flush(self) -> None:
         """Everything in it is gone."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from jotgate.core.throttle import Limit
 from jotgate.errors import Unavailable
@@ -18,7 +19,7 @@ from jotgate.store.valkey import connect
 from jotgate.store.valkey_throttle import ValkeyThrottle
 from tests.servers.valkey import Valkey, running_valkey
 from tests.store.rows import NOW
-from tests.store.valkeys import node, until_there, until_told
+from tests.store.valkeys import node, until, until_there, until_told
 
 pytestmark = pytest.mark.anyio
 
@@ -224,6 +225,33 @@ async def test_whatever_is_wrong_with_it_the_database_counts(
             operator.execute_command(*ends)
         await until_there(throttle)
         assert 980 < await throttle.wait(LIMITS) <= 1000
+
+
+async def test_while_it_reads_its_file_the_database_counts(valkey: Valkey, store: Store) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_told(throttle)
+        valkey.ask("CONFIG", "SET", "rdbcompression", "no")
+        valkey.ask("EVAL", "for i = 1, 500 do redis.call('SET', i, string.rep('x', 2000)) end", 0)
+        valkey.ask("SAVE")
+        valkey.kill()
+        valkey.options = ("--key-load-delay", "2500", "--loading-process-events-interval-bytes", "1024")
+        starting = asyncio.create_task(asyncio.to_thread(valkey.start))
+        await until(lambda: reads_its_file(valkey))
+
+        assert [await throttle.fail(LIMITS) for _ in range(3)] == [0, 0, 0]
+        assert reads_its_file(valkey)
+
+        await starting
+        await until_there(throttle)
+        assert await throttle.fail(LIMITS) > 0
+
+
+def reads_its_file(valkey: Valkey) -> bool:
+    try:
+        with valkey.client() as client:
+            return bool(client.info("persistence")["loading"])
+    except redis.ConnectionError:
+        return False
 
 
 async def test_a_failure_is_counted_once_whoever_counts_it(valkey: Valkey, store: Store) -> None:
