@@ -1,17 +1,20 @@
 """A line to a real NATS server: credentials, TLS, servers that are none, and what is left when it is over."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from jotgate.errors import Unavailable
-from jotgate.wire import natsline
+from jotgate.wire import feedbatch, natsline
 from tests.guard import certificates
 from tests.servers.nats import Nats, running_nats
 
@@ -213,3 +216,44 @@ async def test_what_a_hung_server_does_not_take_is_let_go(plain: Nats, monkeypat
             with suppress(asyncio.CancelledError):
                 await task
         written.set()
+
+
+async def test_the_permissions_in_the_documents_let_guards_hear_and_nodes_speak(tmp_path: Path) -> None:
+    documents = (Path(__file__).parents[2] / "docs" / "nodes.md").read_text("utf-8")
+    (configuration,) = re.findall(r"```conf\n(authorization .*?)```", documents, re.DOTALL)
+    (tmp_path / "nats.conf").write_text(configuration)
+    issuer = "https://auth.example.com"
+    news, both = (feedbatch.subject(issuer, kind) for kind in (feedbatch.NEWS, feedbatch.EVERY))
+    heard: list[bytes] = []
+
+    async def hear(message: Msg) -> None:
+        heard.append(message.data)
+
+    async def speak(line: Client, what: bytes) -> None:
+        await line.subscribe(news, cb=hear)
+        while True:
+            await line.publish(news, what)
+            await asyncio.sleep(0.02)
+
+    async def listen(line: Client) -> None:
+        await line.subscribe(both, cb=hear)
+        await speak(line, b"from a guard")
+
+    with running_nats("-c", str(tmp_path / "nats.conf")) as server:
+        place = server.url.removeprefix("nats://")
+        troubles: dict[str, list[str]] = {"node": [], "guard": []}
+        tasks = [
+            asyncio.create_task(
+                natsline.keep([f"nats://{who}:{who}-secret@{place}"], name=who, work=work, trouble=troubles[who].append)
+            )
+            for who, work in (("guard", listen), ("node", partial(speak, what=b"from a node")))
+        ]
+        await until(lambda: b"from a node" in heard)
+        await until(lambda: troubles["guard"])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert set(heard) == {b"from a node"}
+    assert troubles["node"] == []
+    assert "permissions violation for publish" in troubles["guard"][0].lower()
