@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torture.history import read, write
 from torture.report import Report, document, report, table
-from torture.run import WORLDS, Outcome, Pace, run
+from torture.run import BRIEF, WORLDS, Outcome, Pace, run
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, seed: int) -> list[Outcome]:
     print(f"seed {seed}", file=sys.stderr, flush=True)
-    pace = Pace(seconds=0, quiet=1.0) if options.quick else Pace(seconds=options.minutes * 60)
+    pace = BRIEF if options.quick else Pace(seconds=options.minutes * 60)
     worlds = options.world or list(WORLDS)
     return asyncio.run(run(pace, seed=seed, worlds=worlds, say=lambda line: print(line, file=sys.stderr, flush=True)))
 

@@ -127,7 +127,7 @@ async def _cut(world: World, links: list[Link]) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _slow_network(world: World) -> AsyncIterator[str]:
-    delay = world.dice.uniform(0.01, 0.05)
+    delay = world.dice.uniform(0.005, 0.02)
     for link in world.links:
         link.delay = delay
     try:

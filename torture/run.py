@@ -38,7 +38,7 @@ WORLDS = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a run is; `quiet` are the seconds after each fault. `seconds` 0: every kind of fault once, briefly."""
+    """How long a run is; `quiet` are the seconds after each fault, at least. `seconds` 0: every kind of fault once."""
 
     seconds: float = 600.0
     quiet: float = 1.5
@@ -48,6 +48,9 @@ class Pace:
     def brief(self) -> bool:
         """Whether there is time for every fault once."""
         return not self.seconds
+
+
+BRIEF = Pace(seconds=0, quiet=0.5, crowd=Crowd(refreshers=4, impatient=2, comers=2, owners=1, administrators=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _in_turn(kinds: Sequence[Kind], dice: random.Random, *, deadline: float, bri
 async def _strike(here: World, kind: Kind, pace: Pace, *, clients: Sequence[asyncio.Task[None]]) -> None:
     """One fault, and the time after it until service is normal."""
     shortest, longest = kind.seconds
-    seconds = min(longest, 0.5) if pace.brief else here.dice.uniform(shortest, longest)
+    seconds = min(longest, 0.4) if pace.brief else here.dice.uniform(shortest, longest)
     begun_at = time.monotonic()
     async with kind.breaking(here) as detail:
         await asyncio.sleep(seconds)
