@@ -70,6 +70,19 @@ async def test_a_cursor_beyond_the_head_starts_over(world: World) -> None:
     assert not (await page(world.env, f"{incarnation}.1")).reset
 
 
+async def test_who_has_heard_more_from_another_node_does_not_start_over(tmp_path: object) -> None:
+    async with open_world(f"{tmp_path}/data/jotgate.db") as here, open_world(f"{tmp_path}/data/jotgate.db") as there:
+        await tell(there, "a")
+        cursor = (await page(here.env, None)).next
+        await tell(here, "b")
+        further = (await page(here.env, cursor)).next
+
+        found = await page(there.env, further)
+
+        assert (found.reset, found.next, found.entries) == (False, further, ())
+        assert await place(there.env, further) == (there.env.feed.incarnation, 2)
+
+
 async def test_another_incarnation_starts_over(world: World) -> None:
     await tell(world, "a")
     cursor = (await page(world.env, None)).next
@@ -186,7 +199,7 @@ async def test_a_page_may_be_full_where_there_is_more_than_one_holds(world: Worl
     await tell(world, *(str(number) for number in range(entries)))
     end = (await page(world.env, None)).next if entries <= MAX_PAGE_ENTRIES else f"{world.env.feed.incarnation}.5000"
 
-    beginning, reached = place(world.env, "unknown"), place(world.env, end)
+    beginning, reached = await place(world.env, "unknown"), await place(world.env, end)
 
     assert beginning == (world.env.feed.incarnation, None)
     assert reached == (world.env.feed.incarnation, min(entries, 5000) if far else entries)

@@ -30,7 +30,7 @@ async def page(env: Env, cursor: str | None, wait: float = 0, *, address: str = 
         await sequence(env)
     if env.feed.head < 0:
         raise Unavailable("the feed cannot be read now")
-    start = _start(env.feed, cursor)
+    _, start = await place(env, cursor)
     if start is not None and wait > 0:
         await env.feed.wait(start, min(wait, MAX_WAIT), address=address)
         start = _start(env.feed, cursor)
@@ -42,8 +42,14 @@ async def page(env: Env, cursor: str | None, wait: float = 0, *, address: str = 
     return Page(reached.text, more, start is None, tuple(entry for _, entry in shown))
 
 
-def place(env: Env, cursor: str | None) -> Place:
-    """Where the page behind `cursor` begins, as far as this process knows the feed."""
+async def place(env: Env, cursor: str | None) -> Place:
+    """Where the page behind `cursor` begins.
+
+    Whose cursor is not of the feed that this process knows may have it from another node, which knows more: before
+    such a reader starts over, and forgets what it was told there, this process looks again.
+    """
+    if _start(env.feed, cursor) is None and _parsed(cursor) is not None:
+        await sequence(env)
     return env.feed.incarnation, _start(env.feed, cursor)
 
 
@@ -69,8 +75,12 @@ async def _read(env: Env, after: int, *, up_to: int) -> list[tuple[int, Entry]]:
 
 def _start(bell: FeedBell, text: str | None) -> int | None:
     """The number that the reader has read up to; None: it must start over."""
+    cursor = _parsed(text)
+    return cursor.seq if cursor and cursor.incarnation == bell.incarnation and cursor.seq <= bell.head else None
+
+
+def _parsed(text: str | None) -> Cursor | None:
     try:
-        cursor = parse_cursor(text or "")
+        return parse_cursor(text or "")
     except Malformed:
         return None
-    return cursor.seq if cursor.incarnation == bell.incarnation and cursor.seq <= bell.head else None

@@ -26,7 +26,7 @@ async def revocations(gate: Gate, request: Request) -> Reply:
     if not _SECONDS.fullmatch(wait):
         raise Invalid("wait: a number of seconds", field="wait")
     after = query.get("after")
-    place = feed_flow.place(gate.env, after)
+    place = await feed_flow.place(gate.env, after)
     if feed_flow.is_far_behind(gate.env, place):
         return private(await gate.feed_pages.get(place, lambda: _full_page(gate, after)))
     return private(encode_page(await _page(gate, request, after=after, wait=float(wait))))
