@@ -297,6 +297,7 @@ class Racing:
 
     def __init__(self, store: Store, *, times: int = 0, before: Callable[[], Awaitable[object]] | None = None) -> None:
         self.read, self.version, self.close, self.begin = store.read, store.version, store.close, store.begin
+        self.keep = store.keep
         self.tables, self.dialect, self.shared, self.upgrade = store.tables, store.dialect, "", store.upgrade
         self.store, self.times, self.before = store, times, before
 

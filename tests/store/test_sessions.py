@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from jotgate.core.model import Grant
@@ -58,6 +59,17 @@ async def test_a_session_comes_back_as_opened(store: Store) -> None:
     assert await sessions.by_id(store.read(), S2) is None
 
 
+async def test_a_session_is_opened_by_one_statement_that_is_kept(store: Store) -> None:
+    await put_role(store, "manager", "members:*", "payments:read")
+    await put_role(store, "member", "payments:read")
+    await put_user(store, user(password_hash="$hash"))
+
+    assert await sessions.open(store.keep(), session(), password_hash="$another") is None
+    assert await sessions.open(store.keep(), session(), password_hash="$hash") == GRANT
+
+    assert await sessions.by_id(store.read(), S1) == session()
+
+
 async def test_device_and_address_are_bounded(store: Store) -> None:
     await open_one(store, device="d" * 5000, address="a" * 5000)
 
@@ -90,7 +102,7 @@ async def test_rotation_gives_facts_that_are_not_there_as_none(store: Store) -> 
     await put_user(store, user(email=None, name=None, roles=()))
     await put_session(store, session(scope="members:read"))
 
-    expected = replace(GRANT, email=None, name=None, roles=(), permissions=(), scope="members:read")
+    expected = msgspec.structs.replace(GRANT, email=None, name=None, roles=(), permissions=(), scope="members:read")
     assert await rotate(store) == expected
 
 

@@ -69,6 +69,18 @@ async def test_a_failed_sync_is_told_to_everybody_who_waits(filed: SqliteStore) 
     assert [type(answer) for answer in answers] == [Unavailable] * 3
 
 
+async def test_a_single_statement_that_is_kept_waits_for_the_disk_and_one_that_is_not_does_not(
+    filed: SqliteStore,
+) -> None:
+    line = "insert into audit (at, event) values (1, 'x')"
+    assert await filed.keep().run(line) == 1
+    break_disk(wal_of(filed))
+
+    assert await filed.swap().run(line) == 1
+    with pytest.raises(Unavailable):
+        await filed.keep().run(line)
+
+
 async def test_after_a_failed_sync_the_whole_log_goes_into_the_database_first(
     filed: SqliteStore, database: Path
 ) -> None:

@@ -18,7 +18,6 @@ from jotgate.errors import Invalid, LoginError, PasswordRefused, Throttled
 from jotgate.flows import mint
 from jotgate.flows.env import Env
 from jotgate.store import roles, sessions, users
-from jotgate.store.ports import Tx
 
 _MAX_SCOPES = 100
 _NORMALISE = {"email": identifiers.normalise_email, "username": identifiers.normalise_username}
@@ -89,12 +88,8 @@ async def _open(env: Env, user: User, wanted: Wanted) -> TokenPair | None:
         return None if grant is None else mint.pair(env, grant, generation=None, seed=seed, now=now)
     session = _session(env, user, wanted, seed=seed, now=now)
     generation = FIRST_GENERATION if env.policy.refresh else None
-
-    async def opened(tx: Tx) -> TokenPair | None:
-        grant = await sessions.open(tx, session, password_hash=user.password_hash)
-        return None if grant is None else mint.pair(env, grant, generation=generation, seed=seed, now=now)
-
-    return await env.store.write(opened)
+    grant = await sessions.open(env.store.keep(), session, password_hash=user.password_hash)
+    return None if grant is None else mint.pair(env, grant, generation=generation, seed=seed, now=now)
 
 
 def _session(env: Env, user: User, wanted: Wanted, *, seed: bytes, now: int) -> Session:

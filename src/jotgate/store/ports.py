@@ -60,6 +60,9 @@ class Store(Protocol):
     def swap(self) -> Tx:
         """For single writing statements that a power cut may undo (rotation): no block, no wait for the disk."""
 
+    def keep(self) -> Tx:
+        """For single writing statements that a power cut cannot undo once they have returned: no block."""
+
     async def version(self) -> int:
         """A number that differs whenever another process may have told news or changed keys since the last call."""
 

@@ -129,6 +129,10 @@ class PostgresStore:
         """For single writing statements that a power cut may undo."""
         return self._swap
 
+    def keep(self) -> Tx:
+        """For single writing statements that a power cut cannot undo."""
+        return self._read  # which leaves the database's own durability as it is
+
     async def version(self) -> int:
         """Differs whenever another process may have told news or changed keys since the last call."""
         seen = await self._read.one(

@@ -62,6 +62,7 @@ class SqliteStore:
         self.patience_seconds = patience_seconds
         self._path = path
         self._read, self._swap = _Single(self, writes=False), _Single(self, writes=True)
+        self._keep = _Single(self, writes=True, durable=True)
         self._looked_at = -_LOOK_SECONDS
         self._copied = 0
         self._copying: asyncio.Task[None] | None = None
@@ -87,6 +88,10 @@ class SqliteStore:
     def swap(self) -> Tx:
         """For single writing statements that a power cut may undo."""
         return self._swap
+
+    def keep(self) -> Tx:
+        """For single writing statements that a power cut cannot undo."""
+        return self._keep
 
     async def version(self) -> int:
         """Differs whenever another process may have committed since the last call."""
@@ -166,12 +171,13 @@ class SqliteStore:
 class _Single:
     """Single statements, each its own transaction. Implements `ports.Tx`."""
 
-    __slots__ = ("_store", "_writes")
+    __slots__ = ("_durable", "_store", "_writes")
     shared = ""
 
-    def __init__(self, store: SqliteStore, *, writes: bool) -> None:
+    def __init__(self, store: SqliteStore, *, writes: bool, durable: bool = False) -> None:
         self._store = store
         self._writes = writes
+        self._durable = durable
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         """The first row, or None."""
@@ -192,14 +198,17 @@ class _Single:
             store.look()
         try:
             if store.turn.locked() and (self._writes or store.connection.in_transaction):
-                return await self._queue(sql, args, result)
-            done = result(store.connection.execute(sql, args))
+                done = await self._queue(sql, args, result)
+            else:
+                done = result(store.connection.execute(sql, args))
         except sqlite3.Error as error:
             if not busy(error):
                 raise store.refusal(error) from error
-            return await self._queue(sql, args, result)
+            done = await self._queue(sql, args, result)
         if self._writes:
             store.tally()
+        if self._durable and store.wal:
+            await store.wal.settled()
         return done
 
     async def _queue(self, sql: str, args: tuple[Value, ...], result: Callable[[sqlite3.Cursor], _T]) -> _T:
