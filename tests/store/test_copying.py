@@ -90,6 +90,15 @@ async def test_all_of_it_arrives_as_it_was(pair: tuple[Store, Store]) -> None:
     assert await copying.likeness(new.read()) == await copying.likeness(old.read())
 
 
+async def test_a_large_round_number_is_counted_alike(pair: tuple[Store, Store]) -> None:
+    old, new = pair
+    await old.write(lambda tx: tx.run("update sessions set generation = 1500000"))
+
+    await copy(old, new)
+
+    assert await copying.likeness(new.read()) == await copying.likeness(old.read())
+
+
 async def test_what_was_there_is_replaced(pair: tuple[Store, Store]) -> None:
     old, new = pair
     await put_user(new, user(f"{7:032x}"))

@@ -9,9 +9,10 @@ Rows are read by the primary key, so that each batch begins where the last one e
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jotgate.errors import DatabaseUnusable
-from jotgate.store.ports import Dialect, Row, Tx
+from jotgate.store.ports import Dialect, Row, Tx, Value
 
 COPIED = (
     "installation", "roles", "users", "user_roles", "signing_keys", "mac_keys", "sessions", "feed_head", "feed_entries",
@@ -86,7 +87,7 @@ async def empty(side: Side) -> None:
         await side.tx.run(f"delete from {table}")
 
 
-async def likeness(tx: Tx) -> tuple[tuple[object, ...], ...]:
+async def likeness(tx: Tx) -> tuple[tuple[Value, ...], ...]:
     """The same for two databases that hold the same installation at the same moment."""
     return tuple([tuple(map(_plain, await tx.one(sql) or ())) for sql in _SAME])
 
@@ -156,6 +157,6 @@ async def _put(tx: Tx, table: str, *, columns: Sequence[str], rows: Sequence[Row
         await tx.run(f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * len(some))}", *values)
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Value:
     """PostgreSQL sums up integers to decimals."""
-    return value if value is None or isinstance(value, str | bytes) else int(str(value))
+    return value if value is None or isinstance(value, str | bytes) else int(value)

@@ -27,14 +27,14 @@ _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that SQLite locks (os
 def alone(path: Path, *, durable: bool = True) -> sqlite3.Connection:
     """A connection to the file (made if need be), out of WAL mode, until whose end nobody else can open it.
 
-    Without `durable` no file is kept for a roll-back and nothing is synced: for drafts.
+    Without `durable` nothing is kept for a roll-back and nothing is synced: for drafts, and to read.
 
     Raises `Unavailable` while somebody has it open, and `DatabaseUnusable`.
     """
     connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
     try:
         connection.execute("pragma locking_mode = exclusive")
-        connection.execute(f"pragma journal_mode = {'delete' if durable else 'memory'}")
+        connection.execute(f"pragma journal_mode = {'delete' if durable else 'off'}")
         connection.execute("begin exclusive")
         connection.execute("commit")
         if not durable:
