@@ -1,7 +1,6 @@
 """Sessions at rest, on every store."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import msgspec
