@@ -28,9 +28,14 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, seed: int) -> list[Outcome]:
     print(f"seed {seed}", file=sys.stderr, flush=True)
-    pace = BRIEF if options.quick else Pace(seconds=options.minutes * 60)
+    pace = BRIEF if options.quick else _pace(options)
     worlds = options.world or list(WORLDS)
     return asyncio.run(run(pace, seed=seed, worlds=worlds, say=lambda line: print(line, file=sys.stderr, flush=True)))
+
+
+def _pace(options: argparse.Namespace) -> Pace:
+    least = options.faults if options.faults is not None else round(10 * options.minutes)
+    return Pace(seconds=options.minutes * 60, faults=least)
 
 
 def _checked_again(path: Path) -> list[Outcome]:
@@ -44,6 +49,7 @@ def _sound(reports: list[Report]) -> bool:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="of faults (10)")
+    parser.add_argument("--faults", type=int, help="at least; it goes on until there were so many (10 a minute)")
     parser.add_argument("--seed", type=int, help="of the choice of faults; one is made up and printed")
     parser.add_argument("--quick", action="store_true", help="every kind of fault once, briefly")
     parser.add_argument("--world", action="append", choices=[*WORLDS], help="this one alone; all by default")

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,10 +92,19 @@ def _taken(path: Path) -> Iterator[None]:
     ballast = path / "ballast"
     try:
         with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(path).free))
+            _grow(file.fileno(), path)
         yield
     finally:
         ballast.unlink(missing_ok=True)
+
+
+def _grow(descriptor: int, path: Path) -> None:
+    """Until there is no room; others may be quicker with the last of it."""
+    size = 0
+    while free := shutil.disk_usage(path).free:
+        with suppress(OSError):
+            os.posix_fallocate(descriptor, size, free)
+            size += free
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """A run: each world under load, fault after fault, until the time is over; then all look at what must be there."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torture import disk, faults, world
 from torture.faults import Kind
@@ -38,9 +39,13 @@ WORLDS = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a run is; `quiet` are the seconds after each fault, at least. `seconds` 0: every kind of fault once."""
+    """How long a run is: `seconds`, and on until there were `faults`; 0 seconds: every kind of fault once.
+
+    `quiet` are the seconds after each fault, at least.
+    """
 
     seconds: float = 600.0
+    faults: int = 100
     quiet: float = 1.5
     crowd: Crowd = field(default_factory=Crowd)
 
@@ -67,13 +72,14 @@ async def run(
 ) -> list[Outcome]:
     """These worlds, one after the other."""
     whole = sum(WORLDS[name].share for name in worlds)
-    return [
-        await _world(WORLDS[name], pace, seconds=pace.seconds * WORLDS[name].share / whole, seed=seed, say=say)
-        for name in worlds
-    ]
+    return [await _world(WORLDS[name], _part(pace, WORLDS[name].share / whole), seed=seed, say=say) for name in worlds]
 
 
-async def _world(stage: Stage, pace: Pace, *, seconds: float, seed: int, say: Callable[[str], None]) -> Outcome:
+def _part(pace: Pace, share: float) -> Pace:
+    return replace(pace, seconds=pace.seconds * share, faults=math.ceil(pace.faults * share))
+
+
+async def _world(stage: Stage, pace: Pace, *, seed: int, say: Callable[[str], None]) -> Outcome:
     dice = random.Random(seed)
     skipped = _skipped(stage.kinds)
     kinds = [kind for kind in stage.kinds if kind.name not in skipped]
@@ -82,8 +88,7 @@ async def _world(stage: Stage, pace: Pace, *, seconds: float, seed: int, say: Ca
         clients = [asyncio.create_task(life) for life in lives(load, pace.crowd)]
         try:
             await _until_normal(here.history, since=time.monotonic(), quiet=pace.quiet, clients=clients)
-            deadline = time.monotonic() + seconds
-            for kind in _in_turn(kinds, dice, deadline=deadline, brief=pace.brief):
+            for kind in _in_turn(kinds, dice, pace):
                 await _strike(here, kind, pace, clients=clients)
                 say(_line(here.history))
             load.stopping.set()
@@ -98,18 +103,21 @@ async def _world(stage: Stage, pace: Pace, *, seconds: float, seed: int, say: Ca
         return Outcome(here.history, tuple(here.deaths), skipped)
 
 
-def _in_turn(kinds: Sequence[Kind], dice: random.Random, *, deadline: float, brief: bool) -> Iterator[Kind]:
+def _in_turn(kinds: Sequence[Kind], dice: random.Random, pace: Pace) -> Iterator[Kind]:
     """All kinds, as often as they want to come, in any order; then all of them again."""
-    if brief:
+    if pace.brief:
         yield from kinds
         return
+    began = time.monotonic()
+    given = 0
     while True:
         deck = [kind for kind in kinds for _ in range(kind.often)]
         dice.shuffle(deck)
         for kind in deck:
-            if time.monotonic() >= deadline:
+            if time.monotonic() - began >= pace.seconds and given >= pace.faults:
                 return
             yield kind
+            given += 1
 
 
 async def _strike(here: World, kind: Kind, pace: Pace, *, clients: Sequence[asyncio.Task[None]]) -> None:
