@@ -22,7 +22,7 @@ from jotgate.errors import Unavailable
 Connection = Any  # asyncpg has no types
 
 _WAIT_SECONDS = 2.0
-_LOOK_SECONDS = 0.2  # how often who waits sees whether another connection should be opened
+_LOOK_SECONDS = 0.1
 _HURRY_SECONDS = 1.0
 _REST_SECONDS = 0.1  # after a connection could not be opened
 _IDLE_SECONDS = 300.0  # firewalls forget connections in about that time
@@ -38,7 +38,8 @@ class Pool:
         self._idle: list[tuple[Connection, float]] = []  # and since when; the last one is the next one
         self._opened: dict[Connection, float] = {}  # all that are open, and since when
         self._opening: dict[asyncio.Task[None], float] = {}
-        self._waiting: deque[asyncio.Future[Connection]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Connection], float]] = deque()  # and until when
+        self._looking: asyncio.TimerHandle | None = None
         self._all_back: asyncio.Future[None] | None = None
         self._doubted = 0.0  # until when what was heard of a connection says nothing of it any more
         self._trouble = ""
@@ -65,26 +66,20 @@ class Pool:
 
     async def wait(self) -> Connection:
         """A connection when it is one's turn; to be given back. Raises `Unavailable`."""
-        deadline = monotonic() + _WAIT_SECONDS
         if self._closed or (not self._opened and monotonic() < self._rest_until):
             raise Unavailable(f"PostgreSQL: {self._trouble}")
         mine = asyncio.get_running_loop().create_future()
-        self._waiting.append(mine)
+        self._waiting.append((mine, monotonic() + _WAIT_SECONDS))
+        if self._looking is None:
+            self._look()
+        else:
+            self._grow()
         try:
-            while not mine.done() and (left := deadline - monotonic()) > 0:
-                self._grow()
-                await asyncio.wait((mine,), timeout=min(left, _LOOK_SECONDS))
-        except BaseException:
-            if mine.done() and mine.exception() is None:
+            return await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled() and mine.exception() is None:
                 self.give(mine.result())
             raise
-        finally:
-            if not mine.done():
-                mine.cancel()
-                self._waiting.remove(mine)  # one of the first
-        if mine.cancelled():
-            raise Unavailable(f"PostgreSQL: no connection was free for {_WAIT_SECONDS:.0f} s, {len(self)} are in use")
-        return mine.result()
 
     def give(self, connection: Connection) -> None:
         """Done with it, and it is as good as before."""
@@ -93,7 +88,7 @@ class Pool:
             self.drop(connection)
             return
         while self._waiting:
-            next_one = self._waiting.popleft()
+            next_one, _ = self._waiting.popleft()
             if not next_one.done():
                 next_one.set_result(connection)
                 return
@@ -126,12 +121,24 @@ class Pool:
             self.drop(connection)
         await asyncio.sleep(0)  # what was closed is closed in the loop's next round
 
+    def _look(self) -> None:
+        """Now and then, while somebody waits: nobody waits for too long, nor for connections that hang."""
+        now = monotonic()
+        while self._waiting and (self._waiting[0][0].done() or self._waiting[0][1] < now):
+            waiter, _ = self._waiting.popleft()
+            if not waiter.done():
+                busy = f"no connection was free for {_WAIT_SECONDS:.0f} s, {len(self)} are in use"
+                waiter.set_exception(Unavailable(f"PostgreSQL: {busy}"))
+        self._grow()
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(_LOOK_SECONDS, self._look) if self._waiting else None
+
     def _grow(self) -> None:
         """Begin to open as many connections as somebody waits for and there is room for."""
-        now = monotonic()
-        if self._closed or now < self._rest_until:
-            return
         wanted = min(len(self._waiting), self._size - len(self._opened))
+        now = monotonic()
+        if not wanted or self._closed or now < self._rest_until:
+            return
         late = self._late()
         hopeful = len(self._opening) - len(late)
         for _ in range(min(wanted, 1 if late else wanted) - hopeful):
@@ -169,6 +176,6 @@ class Pool:
 
     def _refuse_all(self) -> None:
         while self._waiting:
-            waiter = self._waiting.popleft()
+            waiter, _ = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(Unavailable(f"PostgreSQL: {self._trouble}"))
