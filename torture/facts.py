@@ -55,8 +55,7 @@ class Facts:
 
     def is_outdated(self, refresh: Event) -> bool:
         """Whether its token was neither the newest that its owner had been given, nor that one's parent."""
-        if refresh.presented is None:
-            return False
+        assert refresh.presented is not None
         given = [
             event.given.generation
             for event in self.refreshes.get(refresh.session, ())
