@@ -23,9 +23,11 @@ from tests.live.endings import ENDINGS, ROOT, ROOT_PASSWORD, acknowledged, admin
 from tests.live.fleet import fleet
 from tests.live.people import settle
 from tests.live.process import serving
+from tests.servers.nats import running_nats
 
 GUARDS, ROUNDS, QUICK_ROUNDS = 20, 200, 24
 REACH_SECONDS, SLOWER = 1.0, 0.10
+SETTLED_SECONDS = 3.0  # until all guards listen, and nothing that they asked before waits
 FLOOD_A_SECOND, FLOOD_SECONDS, QUICK_FLOOD_SECONDS = 10_000, 35.0, 4.0
 FORGED, OTHER_NAMES = 64, 4096  # tokens under as many keys that nobody knows
 TURN_SECONDS = 0.1
@@ -35,24 +37,32 @@ TOGETHER = 50  # good tokens, and forged ones, in turn: what a flood brings in 5
 
 def measure(*, quick: bool) -> list[Row]:
     """All rows of this part."""
-    return _reach(QUICK_ROUNDS if quick else ROUNDS) + _flood(quick=quick) + million.measure(quick=quick)
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    with running_nats() as nats:
+        reach = [*_reach(rounds), *_reach(rounds, nats=nats.url)]
+    return [*reach, *_flood(quick=quick), *million.measure(quick=quick)]
 
 
 # --- from an acknowledged request to the last acceptance
 
 
-def _reach(rounds: int) -> list[Row]:
+def _reach(rounds: int, *, nats: str | None = None) -> list[Row]:
+    """Over HTTP, or over NATS alone as long as nothing is missed."""
+    settings = {} if nats is None else {"NATS_URL": nats}
+    options = {} if nats is None else {"feed": nats, "max_staleness": 2}
     worst: list[float] = []
     each: list[float] = []
     kinds = itertools.cycle(ENDINGS.values())
     with (
         TemporaryDirectory() as home,
-        serving(Path(home), ADMIN_EMAIL=ROOT, ADMIN_PASSWORD=ROOT_PASSWORD) as server,
+        serving(Path(home), wrap=(), ADMIN_EMAIL=ROOT, ADMIN_PASSWORD=ROOT_PASSWORD, **settings) as server,
         server.api() as api,
-        fleet(server.url, GUARDS) as guards,
+        fleet(server.url, GUARDS, **options) as guards,
     ):
         server.cli("role", "set", "manager", "members:read")
         admin = administrator(api)
+        guards.ask(admin)
+        time.sleep(SETTLED_SECONDS)
         for email, ending in zip(settle(server, [f"user-{number}" for number in range(rounds)]), kinds, strict=False):
             token, request = ending.begin(api, email, admin)
             guards.watch(token)
@@ -60,7 +70,8 @@ def _reach(rounds: int) -> list[Row]:
             waits = [max(0.0, refusal.last_taken_at - done_at) for refusal in guards.refusals()]
             worst.append(max(waits))
             each += waits
-    task = f"the end of a session, {GUARDS} guards apart, {rounds} rounds"
+    way = "over HTTP" if nats is None else "over NATS"
+    task = f"the end of a session {way}, {GUARDS} guards apart, {rounds} rounds"
     goal = at_most("p99 at most {limit:.0f} s ({value:.3f})", _percentile(worst, 99), REACH_SECONDS)
     return [
         Row(task, "any guard, p50", wall=_percentile(each, 50)),
