@@ -76,7 +76,7 @@ async def test_a_key_that_is_gone_goes_30_days_after(world: World, age: int, lef
 @pytest.mark.parametrize(("age", "left"), [(60 * 60 + 900, 1), (60 * 60 + 901, 0)])
 async def test_a_count_goes_an_hour_after_it_has_leaked_away(world: World, age: int, left: int) -> None:
     throttle = DatabaseThrottle(world.env.store, clock=world.clock)
-    await throttle.fail([Limit(b"key", 1, 900.0)])
+    await throttle.admit([Limit(b"key", 1, 900.0)])
     world.clock.now += age
 
     await sweep.sweep(world.env, holder="here")

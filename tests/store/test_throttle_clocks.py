@@ -9,6 +9,7 @@ from jotgate.store.migrate import migrate
 from jotgate.store.sqlite import open_store
 from jotgate.store.throttle import DatabaseThrottle
 from tests.core.test_throttle import blind
+from tests.store.guesses import wrong
 from tests.store.rows import NOW
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +44,7 @@ async def guesses(clock: Clock, throttles: list[DatabaseThrottle], *, seconds: f
         if min(waits):
             clock.now += min(waits)
             continue
-        count += not await throttles[waits.index(0)].fail_once(ADA)
+        count += not await wrong(throttles[waits.index(0)], ADA)
     return count
 
 
@@ -58,7 +59,7 @@ async def test_a_guesser_gains_nothing_from_clocks_a_minute_off(nodes: Nodes, of
 async def test_who_mistypes_once_waits_no_longer_than_clocks_differ(nodes: Nodes, off: float) -> None:
     _, at = nodes
 
-    assert await at(off).fail(ADA) == 0
+    assert await wrong(at(off), ADA) == 0
 
     assert await at(0).wait(ADA) <= 60
     assert await at(off).wait(ADA) == 0

@@ -18,6 +18,7 @@ from jotgate.store.throttle import DatabaseThrottle
 from jotgate.store.valkey import connect
 from jotgate.store.valkey_throttle import ValkeyThrottle
 from tests.servers.valkey import Valkey, running_valkey
+from tests.store.guesses import right, wrong
 from tests.store.rows import NOW
 from tests.store.valkeys import node, until, until_there, until_told
 
@@ -43,19 +44,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 async def used_up(*nodes: ValkeyThrottle) -> None:
     """All that is free, each at the next node."""
     for turn in range(3):
-        assert await nodes[turn % len(nodes)].fail(LIMITS) == 0
+        assert await wrong(nodes[turn % len(nodes)], LIMITS) == 0
 
 
-async def in_database(store: Store) -> dict[bytes, float]:
-    return await DatabaseThrottle(store).counted(LIMITS)
-
-
-async def until_written(store: Store, failures: int) -> None:
-    for _ in range(1000):
-        if (await in_database(store)).get(b"pair", 0.0) > failures * 1000.0 - 100:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("the database never heard of it")
+async def in_database(store: Store) -> float:
+    """Seconds of failures: a thousand each."""
+    return (await DatabaseThrottle(store).counted(LIMITS)).get(b"pair", 0.0)
 
 
 async def test_nodes_count_together(valkey: Valkey, store: Store) -> None:
@@ -64,7 +58,7 @@ async def test_nodes_count_together(valkey: Valkey, store: Store) -> None:
 
         for throttle in (one, another):
             assert 990 < await throttle.wait(LIMITS) <= 1000
-            assert 990 < await throttle.fail(LIMITS) <= 1000
+            assert 990 < await wrong(throttle, LIMITS) <= 1000
 
 
 async def test_installations_do_not_meet(valkey: Valkey, store: Store, tmp_path: Path) -> None:
@@ -77,31 +71,33 @@ async def test_installations_do_not_meet(valkey: Valkey, store: Store, tmp_path:
     await elsewhere.close()
 
 
-async def test_the_database_hears_of_failures_and_of_nothing_else(valkey: Valkey, store: Store) -> None:
+async def test_the_database_has_a_failure_before_it_is_heard_and_nothing_else(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
-        await throttle.fail(LIMITS)
-        for _ in range(20):
-            await throttle.fail(LIMITS)
-            await throttle.forgive(LIMITS)
-        await until_written(store, 1)
-        await asyncio.sleep(0.3)
 
-    assert (await in_database(store))[b"pair"] == pytest.approx(1000, abs=10)
+        for failures in (1, 2):
+            for _ in range(10):
+                assert await right(throttle, LIMITS) == 0
+            assert await wrong(throttle, LIMITS) == 0
+            assert await in_database(store) == pytest.approx(failures * 1000, abs=20)
 
 
-async def test_what_was_counted_last_is_written_at_the_end(valkey: Valkey, store: Store) -> None:
-    async with node(store, valkey.url) as throttle:
+async def test_what_the_database_does_not_have_is_not_heard(valkey: Valkey, tmp_path: Path) -> None:
+    closed = open_store(tmp_path / "closed.db")
+    await migrate(closed, now=NOW, entropy=bytes)
+    async with node(closed, valkey.url) as throttle:
         await until_told(throttle)
-        await used_up(throttle)
+        await closed.close()
 
-    assert (await in_database(store))[b"pair"] == pytest.approx(3000, abs=10)
+        assert await right(throttle, LIMITS) == 0
+        with pytest.raises(Unavailable):
+            await wrong(throttle, LIMITS)
 
 
 async def test_counts_vanish_by_themselves(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
-        await throttle.fail([Limit(b"short", 1, 0.2), Limit(b"long", 1, 100.0)])
+        await wrong(throttle, [Limit(b"short", 1, 0.2), Limit(b"long", 1, 100.0)])
 
         left = connect(valkey.url)
         assert 0 < await left.pttl(b"jotgate:{name}:short") <= 200
@@ -113,7 +109,6 @@ async def test_a_flush_frees_nobody(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as one, node(store, valkey.url) as another:
         await until_told(one)
         await used_up(one, another)
-        await until_written(store, 3)
 
         valkey.flush()
 
@@ -121,21 +116,20 @@ async def test_a_flush_frees_nobody(valkey: Valkey, store: Store) -> None:
             assert 980 < await throttle.wait(LIMITS) <= 1000
             await until_there(throttle)
             assert 980 < await throttle.wait(LIMITS) <= 1000
-            assert 980 < await throttle.fail(LIMITS) <= 1000
+            assert 980 < await wrong(throttle, LIMITS) <= 1000
 
 
 @pytest.mark.parametrize("stale", [False, True])
 async def test_a_restart_frees_nobody(valkey: Valkey, store: Store, stale: bool) -> None:  # noqa: FBT001
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
-        await throttle.fail(LIMITS)
+        await wrong(throttle, LIMITS)
         if stale:  # it comes back with what it had then
             keeper = connect(valkey.url)
             await keeper.save()
             await keeper.aclose()
         for _ in range(2):
-            await throttle.fail(LIMITS)
-        await until_written(store, 3)
+            await wrong(throttle, LIMITS)
 
         valkey.kill()
         valkey.start()
@@ -143,18 +137,17 @@ async def test_a_restart_frees_nobody(valkey: Valkey, store: Store, stale: bool)
         assert 980 < await throttle.wait(LIMITS) <= 1000
         await until_there(throttle)
         assert 980 < await throttle.wait(LIMITS) <= 1000
-        assert 980 < await throttle.fail(LIMITS) <= 1000
+        assert 980 < await wrong(throttle, LIMITS) <= 1000
 
 
 async def test_what_was_counted_without_it_counts_when_it_is_back(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
-        await throttle.fail(LIMITS)
-        await until_written(store, 1)
+        await wrong(throttle, LIMITS)
         valkey.kill()
 
-        assert [await throttle.fail(LIMITS) for _ in range(2)] == [0, 0]
-        assert await throttle.fail(LIMITS) > 0
+        assert [await wrong(throttle, LIMITS) for _ in range(2)] == [0, 0]
+        assert await wrong(throttle, LIMITS) > 0
 
         valkey.start()
         await until_there(throttle)
@@ -185,7 +178,6 @@ async def test_one_that_hangs_is_waited_for_once(valkey: Valkey, store: Store) -
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
         await used_up(throttle)
-        await until_written(store, 3)
         valkey.hang()
         began = time.monotonic()
         for _ in range(50):
@@ -195,7 +187,7 @@ async def test_one_that_hangs_is_waited_for_once(valkey: Valkey, store: Store) -
 
         assert took < 1.0
         await until_there(throttle)
-        assert await throttle.fail(LIMITS) > 0
+        assert await wrong(throttle, LIMITS) > 0
 
 
 TROUBLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -212,14 +204,13 @@ async def test_whatever_is_wrong_with_it_the_database_counts(
 ) -> None:
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
-        await throttle.fail(LIMITS)
-        await until_written(store, 1)
+        await wrong(throttle, LIMITS)
         with valkey.client() as operator:
             operator.execute_command(*begins)
             operator.execute_command("CLIENT", "KILL", "TYPE", "normal")
 
-            assert [await throttle.fail(LIMITS) for _ in range(2)] == [0, 0]
-            assert 980 < await throttle.fail(LIMITS) <= 1000
+            assert [await wrong(throttle, LIMITS) for _ in range(2)] == [0, 0]
+            assert 980 < await wrong(throttle, LIMITS) <= 1000
             assert not throttle._there
 
             operator.execute_command(*ends)
@@ -238,12 +229,12 @@ async def test_while_it_reads_its_file_the_database_counts(valkey: Valkey, store
         starting = asyncio.create_task(asyncio.to_thread(valkey.start))
         await until(lambda: reads_its_file(valkey))
 
-        assert [await throttle.fail(LIMITS) for _ in range(3)] == [0, 0, 0]
+        assert [await wrong(throttle, LIMITS) for _ in range(3)] == [0, 0, 0]
         assert reads_its_file(valkey)
 
         await starting
         await until_there(throttle)
-        assert await throttle.fail(LIMITS) > 0
+        assert await wrong(throttle, LIMITS) > 0
 
 
 def reads_its_file(valkey: Valkey) -> bool:
@@ -264,24 +255,57 @@ async def test_a_failure_is_counted_once_whoever_counts_it(valkey: Valkey, store
             if turn == 200:
                 valkey.start()
                 await until_there(one)
-            assert await (one, another)[turn % 2].fail(many) == 0
+            assert await wrong((one, another)[turn % 2], many) == 0
         await until_there(another)
 
-        await until_written(store, 300)
         assert await DatabaseThrottle(store).wait([Limit(b"pair", 1, 1000.0)]) == pytest.approx(300_000, rel=0.01)
         assert await one.wait([Limit(b"pair", 1, 1000.0)]) == pytest.approx(300_000, rel=0.01)
 
 
-async def test_a_right_guess_while_it_goes_away_is_forgiven(valkey: Valkey, store: Store) -> None:
+async def test_a_right_guess_is_not_counted_while_it_is_away(valkey: Valkey, store: Store) -> None:
     async with node(store, valkey.url) as throttle:
         await until_told(throttle)
         valkey.kill()
 
-        for _ in range(10):
-            assert await throttle.fail(LIMITS) == 0
-            await throttle.forgive(LIMITS)
+        assert [await right(throttle, LIMITS) for _ in range(10)] == [0] * 10
 
         assert await throttle.wait(LIMITS) == 0
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_a_guess_under_way_when_it_goes_away_is_what_it_was(
+    valkey: Valkey,
+    store: Store,
+    is_right: bool,  # noqa: FBT001
+) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_told(throttle)
+        guess = await throttle.admit(LIMITS)
+        valkey.kill()
+        await throttle.wait(LIMITS)
+
+        await (guess.right() if is_right else guess.wrong())
+
+        assert await in_database(store) == pytest.approx(0 if is_right else 1000, abs=20)
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_a_guess_under_way_when_it_comes_back_is_what_it_was(
+    valkey: Valkey,
+    store: Store,
+    is_right: bool,  # noqa: FBT001
+) -> None:
+    async with node(store, valkey.url) as throttle:
+        await until_told(throttle)
+        valkey.kill()
+        guess = await throttle.admit(LIMITS)
+        valkey.start()
+        await until_there(throttle)
+
+        await (guess.right() if is_right else guess.wrong())
+
+        assert await in_database(store) == pytest.approx(0 if is_right else 1000, abs=20)
+        assert await throttle.wait([Limit(b"pair", 1, 1000.0)]) == pytest.approx(0 if is_right else 1000, abs=20)
 
 
 async def test_while_both_are_away_it_is_said(valkey: Valkey, tmp_path: Path) -> None:
@@ -290,9 +314,7 @@ async def test_while_both_are_away_it_is_said(valkey: Valkey, tmp_path: Path) ->
     async with node(closed, valkey.url) as throttle:
         await until_told(throttle)
         await closed.close()
-        assert await throttle.fail(LIMITS) == 0
         valkey.kill()
 
         with pytest.raises(Unavailable):
             await throttle.wait(LIMITS)
-        await throttle.forgive(LIMITS)

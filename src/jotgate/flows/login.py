@@ -3,7 +3,7 @@
     throttle -> look up -> hash (somebody's or nobody's) -> count -> decide -> open, if all is still as it was
 
 A failure is counted, a success is not. Of many guesses at once no more than the throttle allows hear whether they were
-right: each is counted as a failure before anybody knows, and forgiven if it was none. A hash with old parameters is
+right: each counts as a failure before anybody hears, and is forgiven if it was none. A hash with old parameters is
 made anew after the answer.
 """
 
@@ -70,12 +70,12 @@ async def _identify(env: Env, kind: str, identifier: str, *, password: str, orig
         raise Throttled(wait)
     user = await users.by_identifier(env.store.read(), kind, value)
     right = await env.hasher.verify(user.password_hash if user else None, password, network)
-    if wait := await env.throttle.fail(limits):
-        raise Throttled(wait)
+    guess = await env.throttle.admit(limits)
     if user is None or not right or user.disabled_at is not None:
+        await guess.wrong()
         known = "the user is disabled" if user and user.disabled_at is not None else "wrong password"
         raise LoginError(known if user else "no such user")
-    await env.throttle.forgive(limits)
+    await guess.right()
     return user
 
 

@@ -215,11 +215,11 @@ async def _prove(env: Env, user: User, current: str, *, network: str) -> None:
     except PasswordRefused:
         current = ""
     right = await env.hasher.verify(user.password_hash, current, network)
-    if wait := await env.throttle.fail(limits):  # guesses at once wait like those in a row
-        raise Throttled(wait)
+    guess = await env.throttle.admit(limits)  # guesses at once wait like those in a row
     if not right:
+        await guess.wrong()
         raise LoginError("wrong password")
-    await env.throttle.forgive(limits)
+    await guess.right()
 
 
 async def _replace_password(env: Env, user: User, phc: str, *, keep: str | None, actor: str | None) -> None:

@@ -9,6 +9,8 @@ from time import monotonic
 
 from jotgate.core import throttle
 from jotgate.core.throttle import Limit
+from jotgate.errors import Throttled
+from jotgate.store.ports import Guess
 
 
 class MemoryThrottle:
@@ -28,17 +30,17 @@ class MemoryThrottle:
         """Seconds until the next try is allowed, over all keys; 0: now."""
         return throttle.longest_wait(keys, self._counted, now=self._clock())
 
-    async def fail(self, keys: Sequence[Limit]) -> int:
-        """Count one failure against each, and give 0; or count nothing, and give the seconds until the next try."""
+    async def admit(self, keys: Sequence[Limit]) -> Guess:
+        """Count a try against each key. Raises `Throttled`."""
         now = self._clock()
-        if wait := throttle.longest_wait(keys, self._counted, now=now):
-            return wait
+        if seconds := throttle.longest_wait(keys, self._counted, now=now):
+            raise Throttled(seconds)
         for limit in keys:
             self._keep(limit.key, throttle.fail(self._counted(limit.key), limit, now=now))
-        return 0
+        return _Counted(self, keys)
 
-    async def forgive(self, keys: Sequence[Limit]) -> None:
-        """Take back what `fail` has just counted; who never failed is not in the table."""
+    def forgive(self, keys: Sequence[Limit]) -> None:
+        """Take back a try; who never failed is not in the table."""
         now = self._clock()
         for limit in keys:
             count = throttle.forgive(self._counted(limit.key) or 0.0, limit)
@@ -60,3 +62,18 @@ class MemoryThrottle:
     def _counted(self, key: bytes) -> float | None:
         count = self._young.get(key)
         return self._old.get(key) if count is None else count
+
+
+class _Counted:
+    """Implements `ports.Guess`."""
+
+    def __init__(self, throttle: MemoryThrottle, keys: Sequence[Limit]) -> None:
+        self._throttle = throttle
+        self._keys = keys
+
+    async def wrong(self) -> None:
+        """It is counted already."""
+
+    async def right(self) -> None:
+        """Take it back."""
+        self._throttle.forgive(self._keys)

@@ -95,21 +95,27 @@ class Spread(Protocol):
         """Give everything back; calling twice is fine."""
 
 
-class Throttle(Protocol):
-    """Counts failures, by a clock of its own. Keys are bytes that do not show who is meant.
+class Guess(Protocol):
+    """A try that counts as a failure until it is known what it was, and is known before anybody hears of it."""
 
-    A guess is counted before anybody hears what it was, and forgiven if it was right: so of many at once, wherever they
-    come in, no more are heard than the limits allow.
-    """
+    async def wrong(self) -> None:
+        """It stays counted. Raises `Unavailable` where that cannot be said for sure: then nobody may hear."""
+
+    async def right(self) -> None:
+        """It is not counted any more, as far as that can be done; raises nothing."""
+
+
+class Throttle(Protocol):
+    """Counts failures, by a clock of its own. Keys are bytes that do not show who is meant."""
 
     async def wait(self, keys: Sequence[Limit]) -> int:
         """Seconds until the next try is allowed, over all keys; 0: now."""
 
-    async def fail(self, keys: Sequence[Limit]) -> int:
-        """Count one failure against each, and give 0; or count nothing, and give the seconds until the next try."""
+    async def admit(self, keys: Sequence[Limit]) -> Guess:
+        """Count a try against each key, before anybody hears what it was. Raises `Throttled`, and counts nothing.
 
-    async def forgive(self, keys: Sequence[Limit]) -> None:
-        """Take back what `fail` has just counted, as well as it can be done; raises nothing."""
+        So of many at once, wherever they come in, no more are heard than the limits allow.
+        """
 
     async def close(self) -> None:
         """Give everything back; calling twice is fine."""

@@ -1,11 +1,12 @@
 """The throttle of many nodes: failures counted in the database, a row a key.
 
-    step       statement
-    -------    ---------------------------------------------------------------------------------
-    wait       one select of all keys
-    fail       one upsert of all keys: each row is added to and read at once, so of many nodes at the
-               same time each finds the others' failures; who finds the limit reached takes his back
-    forgive    the same upsert with less
+    step      statement
+    -----     ---------------------------------------------------------------------------------
+    wait      one select of all keys
+    admit     one upsert of all keys: each row is added to and read at once, so of many nodes at the
+              same time each finds the others' tries; who finds a limit reached takes his back
+    wrong     none: it is counted already
+    right     the same upsert with less
 
 A row holds an instant in microseconds by the clock of whoever counted: no clock but the nodes' is asked. Between two
 whose clocks differ a wait is longer or shorter by the difference.
@@ -19,16 +20,13 @@ from functools import partial
 from time import time
 
 from jotgate.core.throttle import Limit, longest_wait
-from jotgate.errors import Unavailable
-from jotgate.store.ports import Store, Tx
+from jotgate.errors import Throttled, Unavailable
+from jotgate.store.ports import Guess, Store, Tx
 
 MICRO = 1_000_000
 _MOST = 32  # keys of a statement
 # How long a guess that came too late waits and tries again: others at this moment may be right, and be forgiven.
 _PAUSES = (0.02, 0.06, 0.15)
-_BEHIND, _LATER = 0.1, 1.0  # seconds until the database is told of failures; while it is away
-_MOST_OWED = 100_000  # keys of which it is to be told
-_LAST = 2.0  # seconds for the rest at the end
 
 
 def cost(keys: Iterable[Limit]) -> dict[bytes, int]:
@@ -41,21 +39,21 @@ def less(added: Mapping[bytes, int]) -> dict[bytes, int]:
     return {key: -micros for key, micros in added.items()}
 
 
-async def patiently(fail: Callable[[], Awaitable[int]], wait: Callable[[], Awaitable[int]]) -> int:
-    """0 once `fail` counts; after a few tries what `wait` says then."""
-    if not await fail():
-        return 0
-    seconds = 0
-    for pause in _PAUSES:
+async def patiently(attempt: Callable[[], Awaitable[Guess | None]], wait: Callable[[], Awaitable[int]]) -> Guess:
+    """What an attempt gives, after a few if the first ones give nothing. Raises `Throttled`."""
+    guess, seconds = await attempt(), 0
+    for pause in _PAUSES if guess is None else ():
         await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - to be apart, not to be secret
         seconds = await wait()
-        if not seconds and not await fail():
-            return 0
-    return max(1, seconds)
+        if not seconds and (guess := await attempt()):
+            break
+    if guess is None:
+        raise Throttled(max(1, seconds))
+    return guess
 
 
 class DatabaseThrottle:
-    """Implements `ports.Throttle` on any store, for all its nodes together."""
+    """Implements `ports.Throttle` on any store, for all its nodes together. Raises `Unavailable`."""
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time) -> None:
         """`clock`: seconds since 1970, about the same on every node."""
@@ -63,31 +61,26 @@ class DatabaseThrottle:
         self._clock = clock
 
     async def wait(self, keys: Sequence[Limit]) -> int:
-        """Seconds until the next try is allowed, over all keys; 0: now. Raises `Unavailable`."""
+        """Seconds until the next try is allowed, over all keys; 0: now."""
         counted = await self.counted(keys)
         return longest_wait(keys, counted.get, now=0.0)
 
-    async def fail(self, keys: Sequence[Limit]) -> int:
-        """Count one failure against each, and give 0; or count nothing, and give the seconds. Raises `Unavailable`."""
-        return await patiently(partial(self.fail_once, keys), partial(self.wait, keys))
-
-    async def forgive(self, keys: Sequence[Limit]) -> None:
-        """Take back what `fail` has just counted. Where the database is away it stays, and leaks away."""
-        with suppress(Unavailable):
-            await self.add(less(cost(keys)))
+    async def admit(self, keys: Sequence[Limit]) -> Guess:
+        """Count a try against each key. Raises `Throttled`."""
+        return await patiently(partial(self.attempt, keys), partial(self.wait, keys))
 
     async def close(self) -> None:
         """The store is another's."""
 
     # --- for the throttle that has this one behind it
 
-    async def fail_once(self, keys: Sequence[Limit]) -> int:
-        """`fail` without patience."""
-        before = await self.add(cost(keys))
-        wait = longest_wait(keys, before.get, now=0.0)
-        if wait:
-            await self.forgive(keys)
-        return wait
+    async def attempt(self, keys: Sequence[Limit]) -> Guess | None:
+        """`admit` without patience; None: refused."""
+        before, guess = await self.add(cost(keys)), _Counted(self, keys)
+        if longest_wait(keys, before.get, now=0.0):
+            await guess.right()
+            return None
+        return guess
 
     async def counted(self, keys: Sequence[Limit]) -> dict[bytes, float]:
         """In how many seconds what is counted will have leaked away, where something is."""
@@ -119,47 +112,20 @@ class DatabaseThrottle:
         return round(self._clock() * MICRO)
 
 
-class WriteBehind:
-    """Failures counted elsewhere that the database will know a tenth of a second later, each key once."""
+class _Counted:
+    """Implements `ports.Guess`."""
 
-    def __init__(self, database: DatabaseThrottle) -> None:
-        self._database = database
-        self._owed: dict[bytes, int] = {}
-        self._writing: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
+    def __init__(self, throttle: DatabaseThrottle, keys: Sequence[Limit]) -> None:
+        self._throttle = throttle
+        self._keys = keys
 
-    def note(self, added: Mapping[bytes, int]) -> None:
-        """Microseconds to be added soon; what is taken back before is never written."""
-        for key, micros in added.items():
-            owed = self._owed.pop(key, 0) + micros
-            if owed and len(self._owed) < _MOST_OWED:
-                self._owed[key] = owed
-        if self._owed and (self._writing is None or self._writing.done()):
-            self._writing = asyncio.create_task(self._write(), name="jotgate failures")
+    async def wrong(self) -> None:
+        """It is counted already."""
 
-    async def close(self) -> None:
-        """Write the rest, if that can be done soon."""
-        self._closing.set()
-        if self._writing:
-            await asyncio.wait((self._writing,), timeout=_LAST)
-            self._writing.cancel()
-
-    async def _write(self) -> None:
-        pause = _BEHIND
-        while self._owed:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._closing.wait()
-            owed, self._owed = self._owed, {}
-            try:
-                await self._database.add(owed)
-            except Unavailable:
-                if self._closing.is_set():
-                    return
-                self.note(owed)
-                pause = _LATER
-            else:
-                pause = _BEHIND
+    async def right(self) -> None:
+        """Take it back. Where the database is away it stays, and leaks away."""
+        with suppress(Unavailable):
+            await self._throttle.add(less(cost(self._keys)))
 
 
 async def sweep(tx: Tx, before: int, limit: int) -> int:

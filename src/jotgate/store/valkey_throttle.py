@@ -1,9 +1,9 @@
 """The throttle of many nodes by Valkey, with the database behind it.
 
     Valkey                     a try is decided by             the database
-    -------------------------  ------------------------------  ----------------------------------------------
-    there                      Valkey                          hears of failures a tenth of a second later
-    flushed, restarted, back   both: the higher count holds    asked until what is older has leaked away
+    -------------------------  ------------------------------  ---------------------------------------------
+    there                      Valkey                          has every failure before anybody hears of it
+    flushed, restarted, back   both: the higher count holds    is asked until what is older has leaked away
     away                       the database                    counts by itself
 
 Away is whatever takes longer than 150 ms. The first to find out waits that long, nobody after him: from then on Valkey
@@ -12,17 +12,20 @@ is asked in the background alone, until it answers.
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
 
 from jotgate.core.throttle import Limit, longest_wait
 from jotgate.errors import Unavailable
-from jotgate.store.throttle import DatabaseThrottle, WriteBehind, cost, less, patiently
+from jotgate.store.ports import Guess
+from jotgate.store.throttle import DatabaseThrottle, cost, less, patiently
 from jotgate.store.valkey import Attendance, Client, hang_up
 from jotgate.store.valkey_counts import Counted, Forgotten, ValkeyCounts
 
-_PATIENCE = 0.15  # seconds for one call
+PATIENCE = 0.15  # seconds for one call
+_LATE = 0.02  # more, if it is our own loop that is late: the answer may lie there
 _PLACES = 32  # calls at the same time; more wait for their turn
 _AGAIN = 0.5  # seconds between two looks whether it is back, on average; each look takes no longer than
 _LOOK = 0.5
@@ -32,12 +35,20 @@ _WORK = "throttle"
 class ValkeyThrottle:
     """Implements `ports.Throttle`. `name`: of the installation's keys."""
 
-    def __init__(self, client: Client, name: str, *, database: DatabaseThrottle, attendance: Attendance) -> None:
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        *,
+        database: DatabaseThrottle,
+        attendance: Attendance,
+        patience: float = PATIENCE,
+    ) -> None:
         self._client = client
         self._counts = ValkeyCounts(client, name)
         self._database = database
-        self._behind = WriteBehind(database)
         self._attendance = attendance
+        self._patience = patience
         self._places = asyncio.Semaphore(_PLACES)
         self._there = True  # until it turns out otherwise
         self._incomplete_until = 0.0  # by the monotonic clock: what Valkey said last
@@ -50,40 +61,30 @@ class ValkeyThrottle:
             return await self._database.wait(keys)
         return longest_wait(keys, counted.get, now=0.0)
 
-    async def fail(self, keys: Sequence[Limit]) -> int:
-        """Count one failure against each, and give 0; or count nothing, and give the seconds. Raises `Unavailable`."""
-        return await patiently(partial(self.fail_once, keys), partial(self.wait, keys))
+    async def admit(self, keys: Sequence[Limit]) -> Guess:
+        """Count a try against each key. Raises `Throttled`, `Unavailable`."""
+        return await patiently(partial(self.attempt, keys), partial(self.wait, keys))
 
-    async def fail_once(self, keys: Sequence[Limit]) -> int:
-        """`fail` without patience."""
-        added = cost(keys)
-        before = await self._add(added, keys)
+    async def attempt(self, keys: Sequence[Limit]) -> Guess | None:
+        """`admit` without patience; None: refused."""
+        before = await self._add(cost(keys), keys)
         if before is None:
-            return await self._database.fail_once(keys)
-        wait = longest_wait(keys, before.get, now=0.0)
-        if wait:
-            await self._take_back(keys)
-        else:
-            self._behind.note(added)
-        return wait
+            return await self._database.attempt(keys)
+        if longest_wait(keys, before.get, now=0.0):
+            await self.take_back(keys)
+            return None
+        return _Counted(self, self._database, keys)
 
-    async def forgive(self, keys: Sequence[Limit]) -> None:
-        """Take back what `fail` has just counted, wherever it was."""
-        if await self._take_back(keys):
-            self._behind.note(less(cost(keys)))
-        else:
-            await self._database.forgive(keys)
+    async def take_back(self, keys: Sequence[Limit]) -> None:
+        """One try less."""
+        await self._call(less(cost(keys)), {})
 
     async def close(self) -> None:
-        """Write what the database does not know yet; hang up."""
+        """Hang up."""
         if self._looking:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        await self._behind.close()
         await hang_up(self._client)
-
-    async def _take_back(self, keys: Sequence[Limit]) -> bool:
-        return await self._call(less(cost(keys)), {}) is not None
 
     async def _add(self, added: Mapping[bytes, int], keys: Sequence[Limit]) -> Mapping[bytes, float] | None:
         """What was counted before, with what the database knows where that may be more; None: Valkey is away."""
@@ -101,7 +102,7 @@ class ValkeyThrottle:
             if not self._there:
                 return None
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with _at_most(self._patience):
                     counted = await self._counts.add(added, known)
             except Forgotten:
                 self._leave(None)
@@ -139,3 +140,32 @@ class ValkeyThrottle:
             else:
                 self._there = True
         self._attendance.back(_WORK)
+
+
+@asynccontextmanager
+async def _at_most(seconds: float) -> AsyncIterator[None]:
+    """Raises `TimeoutError`; an answer that has come while our loop was busy is heard."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        late = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _LATE))
+        try:
+            yield
+        finally:
+            late.cancel()
+
+
+class _Counted:
+    """Implements `ports.Guess`: one that Valkey has counted."""
+
+    def __init__(self, throttle: ValkeyThrottle, database: DatabaseThrottle, keys: Sequence[Limit]) -> None:
+        self._throttle = throttle
+        self._database = database
+        self._keys = keys
+
+    async def wrong(self) -> None:
+        """The database has it too, before anybody hears."""
+        await self._database.add(cost(self._keys))
+
+    async def right(self) -> None:
+        """The database has never heard of it."""
+        await self._throttle.take_back(self._keys)
