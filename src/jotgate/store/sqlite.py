@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _LOOK_SECONDS = 0.2  # between looks whether the file is still there
+_COPIES_BESIDE = 4  # of the log beside the writers, before those who write wait for the rest
+_SOON_COPIED = 0.01  # seconds
 _CHECKPOINT_CHANGES = 4000  # rows changed, each a page or a few; writers queue for the end of each copying
 
 
@@ -159,7 +161,11 @@ class SqliteStore:
 
     async def _copy(self, wal: Wal) -> None:
         try:
-            await wal.copy()
+            for _ in range(_COPIES_BESIDE):
+                began = monotonic()
+                await wal.copy()
+                if monotonic() - began < _SOON_COPIED:  # what was written meanwhile is less still
+                    break
             async with self.turn:
                 await wal.copy()
         except sqlite3.Error as error:
