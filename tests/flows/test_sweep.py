@@ -102,12 +102,12 @@ async def test_much_goes_in_small_batches(world: World) -> None:
 @pytest.mark.parametrize(
     ("limit", "took", "next_limit"),
     [
-        (100, 0.0024, 200),
+        (100, 0.0019, 200),
         (1500, 0.001, sweep.MOST),
-        (100, 0.0025, 100),
-        (100, 0.005, 100),
-        (200, 0.0051, 100),
-        (60, 0.1, sweep.FEWEST),
+        (100, 0.002, 100),
+        (100, 0.004, 100),
+        (200, 0.0041, 100),
+        (30, 0.1, sweep.FEWEST),
     ],
 )
 def test_a_batch_is_as_large_as_fits_into_its_time(limit: int, took: float, next_limit: int) -> None:

@@ -28,8 +28,8 @@ AUDIT_KEPT = 400 * DAY
 COUNTS_KEPT = 60 * MINUTE
 LEASE = "sweep"
 LEASE_SECONDS = 15 * MINUTE  # longer than the pause between two sweeps: who has it keeps it
-FEWEST, FIRST, MOST = 50, 100, 2000  # rows of a batch
-_BATCH_SECONDS = 0.005
+FEWEST, FIRST, MOST = 20, 100, 2000  # rows of a batch
+_BATCH_SECONDS = 0.004
 _REST = 3  # times as long as the batch took
 
 _Batch = Callable[[Tx, int], Awaitable[int]]  # forgets up to so many rows; how many went
