@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 
 import argon2
@@ -227,6 +228,17 @@ async def test_a_pool_that_is_closed_has_no_places(pool: HashingPool) -> None:
 
 def test_there_are_as_many_slots_as_cores() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", None), ("100000 100000", 1), ("50000 100000", 1), ("199999 100000", 1), ("99900000 100000", None)],
+)
+def test_a_container_has_the_cores_that_it_is_limited_to(tmp_path: Path, quota: str, expected: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    found = cores(tmp_path / "none")
+
+    assert cores(tmp_path / "cpu.max") == (expected or found)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have their own priority on Linux alone")

@@ -23,6 +23,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -43,9 +44,14 @@ _WANTED = passwords.Argon2()
 _T = TypeVar("_T")
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many cores this process may use; in a container with a limit of CPU no more than that."""
+    found = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    with suppress(OSError):
+        used, _, period = quota.read_text("ascii").partition(" ")
+        if used.isdigit():  # microseconds in a period of so many; or "max"
+            return max(1, min(found, int(used) // int(period)))
+    return found
 
 
 @dataclass(slots=True, eq=False)
