@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from jotgate.core.policy import ALGORITHMS, DAY, EXTRA_CLAIMS, IDENTIFIERS, PROFILES
 from jotgate.wire.loopback import is_loopback
@@ -165,7 +165,10 @@ def _database(raw: Raw) -> str:
     text = _text(raw)
     if match := re.fullmatch(r"sqlite:///(.+)", text):
         return match[1]
-    return _url("postgresql", "postgres")(text)
+    parts = urlsplit(text)
+    for host in parts.netloc.rpartition("@")[2].split(","):  # several are one cluster
+        _url("postgresql", "postgres")(urlunsplit(parts._replace(netloc=host)))
+    return text
 
 
 def _url(*schemes: str) -> Callable[[Raw], str]:

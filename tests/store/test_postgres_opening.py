@@ -95,7 +95,7 @@ async def test_somebody_else_listens() -> None:
 
 
 async def test_no_such_host() -> None:
-    assert "host and port" in await refused(f"postgresql://jotgate:{PASSWORD}@nowhere.invalid/jotgate")
+    assert "JOTGATE_DATABASE_URL" in await refused(f"postgresql://jotgate:{PASSWORD}@nowhere.invalid/jotgate")
 
 
 @pytest.mark.parametrize("query", ["?sslmode=sometimes", "?target_session_attrs=any-old"])

@@ -110,6 +110,18 @@ async def test_nobody_knows_of_a_commit_whose_answer_is_lost(relayed: tuple[Post
     assert await store.write(close) is False  # it was done: to repeat it is safe
 
 
+async def test_of_several_hosts_one_that_is_silent_hides_no_other(url: str) -> None:
+    with relaying(url) as relay:
+        store = await open_store(url.replace("@", f"@127.0.0.1:{relay.port},"), pool=4)
+        relay.cut()
+        await outcomes(store, 4)
+
+        took = await seconds_until_normal(store)
+
+        assert took < PATIENCE
+        await store.close()
+
+
 # --- the server
 
 

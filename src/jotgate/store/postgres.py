@@ -21,9 +21,10 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -54,18 +55,29 @@ async def open_store(url: str, *, pool: int = 10, pgbouncer: bool = False) -> "P
         settings = {name: value for name, value in (_LIMITS | _PRESENCE).items() if name not in chosen}
         connect = partial(
             asyncpg.connect,
-            url,
             timeout=_CONNECT_SECONDS,
             command_timeout=_STATEMENT_SECONDS,
             statement_cache_size=0 if pgbouncer else 500,
             max_cached_statement_lifetime=0,
             server_settings=None if pgbouncer else settings,
         )
-        connections = Pool(connect, pool)
+        turns = count()
+        connections = Pool(lambda: connect(_from_host(url, next(turns))), pool)
         connections.give(_fit(await connections.begin()))
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise unusable(error) from error
     return PostgresStore(connections, limits=_LIMITS if pgbouncer else {})
+
+
+def _from_host(url: str, turn: int) -> str:
+    """Of several hosts another one is asked first each time: one that is silent hides none of the others."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    names = hosts.split(",")
+    first = turn % len(names)
+    if not first:
+        return url
+    return urlunsplit(parts._replace(netloc=user + at + ",".join(names[first:] + names[:first])))
 
 
 def _fit(connection: Connection) -> Connection:
