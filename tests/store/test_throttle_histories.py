@@ -22,11 +22,11 @@ from jotgate.store.valkey_throttle import ValkeyThrottle
 from tests.servers.postgres import fresh_database
 from tests.servers.valkey import server_url
 from tests.store.rows import NOW
+from tests.store.valkeys import CROWDED
 
 pytestmark = pytest.mark.anyio
 
 STEPS = 10
-PATIENCE = 10.0  # what a crowded machine may take
 AT_ONCE = 20
 GAPS = (0, 0, 0, 1, 2, 5, 30, 60, 600, 4000)
 
@@ -91,7 +91,7 @@ async def _valkey() -> AsyncIterator[Maker]:
 
     def make(clock: Clock) -> Subject:
         throttle = ValkeyThrottle(
-            Clocked(client, sha, clock), name, database=database, attendance=Attendance(), patience=PATIENCE
+            Clocked(client, sha, clock), name, database=database, attendance=Attendance(), patience=CROWDED
         )
         made.append(throttle)
         return throttle

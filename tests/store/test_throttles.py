@@ -22,11 +22,10 @@ from tests.servers.postgres import fresh_database
 from tests.servers.valkey import cluster_url, server_url
 from tests.store.guesses import right, wrong
 from tests.store.rows import NOW
-from tests.store.valkeys import until_told
+from tests.store.valkeys import CROWDED, until_told
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 10.0  # what a crowded machine may take
 SOON = 0.5  # seconds after which a count has leaked away for which no test should wait
 
 
@@ -73,7 +72,7 @@ async def _valkey_before(url: str) -> AsyncIterator[Throttle]:
     await migrate(store, now=NOW, entropy=bytes)
     name = os.urandom(8).hex()
     throttle = ValkeyThrottle(
-        connect(url), name, database=DatabaseThrottle(store), attendance=Attendance(), patience=PATIENCE
+        connect(url), name, database=DatabaseThrottle(store), attendance=Attendance(), patience=CROWDED
     )
     await until_told(throttle)
     yield throttle

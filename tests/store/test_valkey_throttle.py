@@ -16,7 +16,7 @@ from jotgate.store.ports import Store
 from jotgate.store.sqlite import open_store
 from jotgate.store.throttle import DatabaseThrottle
 from jotgate.store.valkey import connect
-from jotgate.store.valkey_throttle import ValkeyThrottle
+from jotgate.store.valkey_throttle import PATIENCE, ValkeyThrottle
 from tests.servers.valkey import Valkey, running_valkey
 from tests.store.guesses import right, wrong
 from tests.store.rows import NOW
@@ -175,7 +175,7 @@ async def test_its_absence_and_its_return_are_said_once(
 
 @pytest.mark.alone
 async def test_one_that_hangs_is_waited_for_once(valkey: Valkey, store: Store) -> None:
-    async with node(store, valkey.url) as throttle:
+    async with node(store, valkey.url, patience=PATIENCE) as throttle:
         await until_told(throttle)
         await used_up(throttle)
         valkey.hang()

@@ -10,11 +10,17 @@ from jotgate.store.throttle import DatabaseThrottle
 from jotgate.store.valkey import Attendance, connect
 from jotgate.store.valkey_throttle import ValkeyThrottle
 
+CROWDED = 5.0  # seconds that one call may take where the machine has too much to do
+
 
 @asynccontextmanager
-async def node(store: Store, url: str, name: str = "name") -> AsyncIterator[ValkeyThrottle]:
+async def node(
+    store: Store, url: str, name: str = "name", *, patience: float = CROWDED
+) -> AsyncIterator[ValkeyThrottle]:
     """The throttle of one node of an installation."""
-    throttle = ValkeyThrottle(connect(url), name, database=DatabaseThrottle(store), attendance=Attendance())
+    throttle = ValkeyThrottle(
+        connect(url), name, database=DatabaseThrottle(store), attendance=Attendance(), patience=patience
+    )
     try:
         yield throttle
     finally:
