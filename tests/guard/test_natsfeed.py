@@ -287,7 +287,7 @@ def test_a_flood_of_lies_is_left_alone_and_news_come_over_http(
     wait_for(lambda: guard.status().nats == "away")
     assert guard.verify(good).sid == "s1"
     assert guard.status().refused == FLOOD + 1
-    assert any("too much" in problem for problem in guard.status().problems)
+    wait_for(lambda: any("too much" in problem for problem in guard.status().problems))
     issuer.revoke("sid", "s1")
     wait_for(lambda: is_refused(guard, good))
     assert len([record for record in caplog.records if record.name == "jotgate.guard"]) == 1
@@ -384,6 +384,23 @@ def test_guards_with_other_servers_do_not_share_a_courier(issuer: StandIn, guard
     assert first._courier is second._courier
     assert first._courier is not other._courier
     assert other.status().nats == "off"
+
+
+def test_what_a_child_forgets_is_not_closed(issuer: StandIn, guards: Guards) -> None:
+    guard = guards(issuer.url, feed=server_url())
+    guard.verify(issuer.token())
+    wait_for(lambda: listens(guard))
+    ear = courier_of(guard)._ear
+    assert isinstance(ear, NatsFeed)
+    run = ear._run
+    assert run is not None
+
+    ear.after_fork()
+
+    assert (ear._run, ear.state, run.thread.is_alive()) == (None, "away", True)
+    natsfeed._left_behind.remove(run)
+    run.end()
+    run.thread.join(20)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")

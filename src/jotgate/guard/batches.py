@@ -43,8 +43,8 @@ class Batches:
         self._read = read
         self._keys = keys
         self._unknown_key = unknown_key
-        self._young: set[bytes] = set()
-        self._old: set[bytes] = set()
+        self._young: set[int] = set()  # hashes, which nobody else can foresee
+        self._old: set[int] = set()
         self._log_at = -math.inf
         self._since = -math.inf
         self._lately = 0  # refused since then
@@ -67,24 +67,22 @@ class Batches:
     def _judged(self, message: bytes, keys: Keys) -> feedbatch.Batch:
         if len(message) > MAX_TOKEN:
             raise Malformed("the batch is too large")
-        if message in self._young or message in self._old:
+        name = hash(message)
+        if name in self._young or name in self._old:
             raise Malformed("the batch came before")
         batch = feedbatch.unseal(message, keys, issuer=self.issuer, now=int(time() * 1000))
         if self._read.revoked.names(feed.digest(self.issuer, "kid", batch.kid)):
             raise Revoked("the batch is signed by a revoked key")
-        self._remember(message)
-        return batch
-
-    def _remember(self, message: bytes) -> None:
         if len(self._young) >= _SEEN:
             self._young, self._old = set(), self._young
-        self._young.add(message)
+        self._young.add(name)
+        return batch
 
     def _refuse(self, error: JotgateError, *, now: float) -> None:
         self.refused += 1
         if now >= self._log_at:
             self._log_at = now + LOG_SECONDS
-            log.warning("a batch of news of %s was refused, the %dth: %s", self.issuer, self.refused, error.detail)
+            log.warning("news of %s over NATS were refused (%d so far): %s", self.issuer, self.refused, error.detail)
         if now - self._since > FLOOD_SECONDS:
             self._since, self._lately = now, 0
         self._lately += 1

@@ -24,6 +24,7 @@ from jotgate.wire import feedbatch, natsline
 
 _PENDING_MESSAGES: Final = 4096  # what comes while these wait is lost, and missed with the next beat
 _PENDING_BYTES: Final = 16 << 20
+_SUBSCRIBE_SECONDS: Final = 3
 
 _left_behind: list[object] = []  # loops of a parent: who closed them would close the parent's
 
@@ -86,6 +87,7 @@ class NatsFeed:
             pending_msgs_limit=_PENDING_MESSAGES,
             pending_bytes_limit=_PENDING_BYTES,
         )
+        await line.flush(_SUBSCRIBE_SECONDS)  # the server has heard of it
         self.state, self.problem = "open", ""
         try:
             await enough.wait()
@@ -115,8 +117,9 @@ class _Run:
                 self._cancel()
 
     def _go(self) -> None:
-        with suppress(asyncio.CancelledError):
-            asyncio.run(self._main())
+        # Python's own loop, whatever the application has installed: it is known to survive a fork.
+        with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self._main())
 
     async def _main(self) -> None:
         working = asyncio.ensure_future(self._work())

@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, Final
 
 from jotgate.errors import JotgateError, StartError
@@ -58,7 +59,7 @@ class NatsSpread:
 
     async def run(self, heard: Callable[[], None]) -> None:
         """Publish what is told, and call `heard` when another node publishes; for ever."""
-        from jotgate.wire import natsline
+        natsline = await asyncio.to_thread(_natsline)  # others first
 
         async def work(line: Any) -> None:
             await self._work(line, heard)
@@ -140,6 +141,12 @@ class NatsSpread:
         if not self._failing:
             _log.warning("news cannot be spread over NATS now: %s", problem)
         self._failing = True
+
+
+def _natsline() -> ModuleType:
+    from jotgate.wire import natsline
+
+    return natsline
 
 
 class _Ear:

@@ -59,6 +59,7 @@ class Line:
         self._name = name
         self._trouble = trouble
         self._gone = asyncio.Event()
+        self._said = ""  # what was wrong last
         self._client = _Client(must_have_tls=server.scheme == "tls")
         self.was_open = False
 
@@ -71,7 +72,7 @@ class Line:
         except Unavailable:
             raise
         except Exception as error:  # of a library and what it uses: whatever it is, the next line may work
-            raise Unavailable(_reason(self._client.last_error or error)) from error
+            raise Unavailable(self._said or _reason(error)) from error
         finally:
             await self._hang_up()
 
@@ -104,7 +105,7 @@ class Line:
             working.cancel()
             gone.cancel()
             await asyncio.gather(working, gone, return_exceptions=True)
-        raise Unavailable(f"the connection was lost: {_reason(self._client.last_error)}")
+        raise Unavailable(f"the connection was lost: {self._said or 'it was closed'}")
 
     async def _hang_up(self) -> None:
         with suppress(Exception):
@@ -113,7 +114,8 @@ class Line:
         self._client.abort()
 
     async def _told(self, error: Exception) -> None:
-        self._trouble(_reason(error))
+        self._said = _reason(error)
+        self._trouble(self._said)
 
     async def _closed(self) -> None:
         self._gone.set()
@@ -146,5 +148,5 @@ def _credentials(server: SplitResult) -> dict[str, Any]:
     return {"user": unquote(server.username), "password": unquote(server.password)}
 
 
-def _reason(error: Exception | None) -> str:
-    return "it was closed" if error is None else f"{type(error).__name__}: {error}"
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
