@@ -7,9 +7,9 @@
 - While more wait than there are threads, a thread tells of its results in fours: a hash empties the processor's caches,
   and what a login does besides costs a third when four do it one after the other, and share one wait for the disk.
 
-PyNaCl makes and checks: no other wheel was as fast, though it takes fresh memory from the system for each hash, which is
-half of its time. argon2-cffi on one buffer of huge pages, and OpenSSL, took a quarter longer. argon2-cffi checks what
-PyNaCl does not, such as hashes with more lanes.
+PyNaCl makes and checks: no other wheel was as fast, though half of its time goes into fresh memory from the system for
+each hash. argon2-cffi on one buffer of huge pages, and OpenSSL, took a quarter longer. argon2-cffi checks what PyNaCl
+does not, such as hashes with more lanes.
 """
 
 import asyncio
