@@ -16,7 +16,7 @@ from jotgate.flows.env import Env
 from jotgate.flows.hashing import HashingPool
 from jotgate.setting_table import BY_NAME
 from jotgate.settings import Settings
-from jotgate.store import keys, migrate, standstill
+from jotgate.store import keys, migrate, sqlite_file, standstill
 from jotgate.store.ports import Store
 from jotgate.store.sqlite import SqliteStore
 
@@ -44,6 +44,8 @@ def alone(path: Path, *, durable: bool = True) -> SqliteStore:
 async def opened_alone(settings: Settings) -> AsyncIterator[Store]:
     """The database of these settings, as it is; of SQLite nobody else has it open. Raises `DatabaseUnusable`."""
     path = settings.database_path
+    if path is not None:
+        sqlite_file.prepare(path)
     store = await open_store(settings) if path is None else alone(path)
     try:
         yield store

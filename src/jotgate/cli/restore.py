@@ -33,7 +33,7 @@ from jotgate.errors import DatabaseUnusable, Refused, Unavailable
 from jotgate.flows import keys, restore
 from jotgate.flows.restore import Replaced
 from jotgate.settings import Settings
-from jotgate.store import backup, copying, migrate, placing, standstill, users
+from jotgate.store import backup, copying, migrate, placing, sqlite_file, standstill, users
 from jotgate.store.copying import Side
 from jotgate.store.ports import Tx
 from jotgate.store.restores import Restore
@@ -99,6 +99,7 @@ async def _restore(
     await _see_that_it_fits(settings, file)
     path = settings.database_path or settings.data_dir / "postgresql"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sqlite_file.refuse_others(path.parent)
     with _draft(path) as draft:
         backup.duplicate(file, draft)
         wish = _Wish(settings, draft, replace=replace, keep_sessions=keep_sessions)

@@ -109,12 +109,12 @@ async def keep_out(side: Side, *, readers: bool) -> None:
 
 
 async def others(side: Side) -> int:
-    """Clients of this database beside us (of a SQLite file that is ours alone: none)."""
+    """Who else has this database open as the user that we are (of a SQLite file that is ours alone: nobody)."""
     if side.dialect == "sqlite":
         return 0
     row = await side.tx.one(
         """select count(*) from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"""
+        where datname = current_database() and usename = current_user and pid <> pg_backend_pid()"""
     )
     return int(row[0]) if row else 0
 

@@ -49,7 +49,7 @@ def connect(path: str, *, patience_seconds: float) -> sqlite3.Connection:
     """In autocommit mode, to `:memory:` or a file, which is made if need be. Raises `DatabaseUnusable`."""
     refuse_old(sqlite3.sqlite_version_info)
     if path != ":memory:":
-        _prepare(Path(path))
+        prepare(Path(path))
     deadline = monotonic() + patience_seconds
     while True:
         try:
@@ -73,22 +73,26 @@ def _configured(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(path: Path) -> None:
+def prepare(path: Path) -> None:
+    """Make the file (0600, its folder 0700) if need be, and see that it is ours. Raises `DatabaseUnusable`."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_others(path.parent)
+        refuse_others(path.parent)
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except FileExistsError:
-            _refuse_others(path)
+            refuse_others(path)
         if not path.is_file():
             raise DatabaseUnusable(f"{path} is not a file")
     except OSError as error:
         raise DatabaseUnusable(f"The database {path} cannot be made: {error.strerror}") from error
 
 
-def _refuse_others(path: Path) -> None:
-    """Where we can write only because we are root, our files would lock out whose place it is."""
+def refuse_others(path: Path) -> None:
+    """Where we can write only because we are root, our files would lock out whose place it is.
+
+    Raises `DatabaseUnusable`.
+    """
     owner, us = path.stat().st_uid, os.geteuid()
     if owner not in {us, 0}:
         raise DatabaseUnusable(f"{path} belongs to another user (id {owner}, we are {us}): run jotgate as that user")
