@@ -155,6 +155,8 @@ class Caller:
     async def _ask(self, place: Place, event: Event, **request: Any) -> tuple[Answer, Event]:
         idle = self._idle.setdefault(place, [])
         line = idle.pop() if idle else Line(place.port)
+        if _is_over(line):
+            await line.close()
         sent_at = time.monotonic()
         try:
             async with asyncio.timeout(self._patience):
@@ -172,6 +174,11 @@ class Caller:
 def password(number: int) -> str:
     """A user's password of this number."""
     return f"a long enough passphrase, number {number}"
+
+
+def _is_over(line: Line) -> bool:
+    """Whether the other end has hung up meanwhile: no client sends anything there."""
+    return line.reader is not None and (line.reader.at_eof() or line.reader.exception() is not None)
 
 
 def _network() -> str:

@@ -83,6 +83,7 @@ class History:
     world: str
     events: list[Event] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    stalls: list[float] = field(default_factory=list)  # seconds for which the clients themselves did not get to run
     ended_at: float = 0.0
 
 

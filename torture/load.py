@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +11,8 @@ from typing import Any
 from torture.caller import PATIENCE_SECONDS, Caller, Held, Place
 from torture.history import History
 
+_TICK_SECONDS = 0.05
+_STALL_SECONDS = 0.2
 _LOOKS = 15  # at a token that has ended
 _LOOK_SECONDS = 0.2
 
@@ -40,6 +43,14 @@ class Load:
     async def pause(self, seconds: float) -> None:
         """About as long."""
         await asyncio.sleep(seconds * self.dice.uniform(0.5, 1.5))
+
+    async def watch_itself(self) -> None:
+        """Note when this process is held up: then the machine is too busy for figures in seconds."""
+        while True:
+            due_at = time.monotonic() + _TICK_SECONDS
+            await asyncio.sleep(_TICK_SECONDS)
+            if (late := time.monotonic() - due_at) > _STALL_SECONDS:
+                self.history.stalls.append(late)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this while life goes on."""

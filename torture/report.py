@@ -28,6 +28,7 @@ class Report:
     requests: dict[str, int]
     unanswered: dict[str, int]
     outages: int  # access tokens that lived longer because the whole database was away
+    stalls: tuple[float, ...]  # when the machine was too busy to run even the clients
     skipped: dict[str, str]
 
     @property
@@ -51,6 +52,7 @@ def report(outcome: Outcome) -> Report:
         _kinds(event.kind for event in history.events),
         _kinds(event.kind for event in history.events if event.status in {0, 503}),
         while_cut_off(history),
+        tuple(history.stalls),
         outcome.skipped,
     )
 
@@ -67,6 +69,7 @@ def table(reports: Sequence[Report], *, seed: int) -> str:
         lines += [f"  {kind:22}{len(some):8}{median(some):20.2f} s{max(some):7.2f} s" for kind, some in _by_kind(one)]
         lines += [f"  {kind:22} skipped: {why}" for kind, why in one.skipped.items()]
         lines += ["", f"  let in while the whole database was away, and no guard could know: {one.outages}"]
+        lines += [_stalls(one.stalls)]
         lines += [_finding(finding) for finding in one.findings[:_SHOWN]]
         lines += [_late(fault, seconds) for fault, seconds in one.recovered if seconds > NORMAL_WITHIN_SECONDS]
     return "\n".join(lines)
@@ -81,6 +84,7 @@ def document(reports: Sequence[Report], *, seed: int) -> str:
             "requests": one.requests,
             "no_answer_or_503": one.unanswered,
             "let_in_while_database_was_away": one.outages,
+            "clients_held_up": {"times": len(one.stalls), "worst": round(max(one.stalls, default=0.0), 3)},
             "skipped": one.skipped,
             "findings": [f"{finding.counter}: {finding.about}: {finding.because}" for finding in one.findings],
         }
@@ -106,6 +110,13 @@ def _by_kind(one: Report) -> list[tuple[str, list[float]]]:
 def _kinds(seen: Iterable[str]) -> dict[str, int]:
     counts = Counter(seen)
     return {kind: counts[kind] for kind in KINDS}
+
+
+def _stalls(stalls: Sequence[float]) -> str:
+    if not stalls:
+        return "  the clients themselves were never held up"
+    worst = max(stalls)
+    return f"  the machine was busy: the clients themselves were held up {len(stalls)} times, for {worst:.2f} s at worst"
 
 
 def _finding(finding: Finding) -> str:

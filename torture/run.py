@@ -85,6 +85,7 @@ async def _world(stage: Stage, pace: Pace, *, seed: int, say: Callable[[str], No
     kinds = [kind for kind in stage.kinds if kind.name not in skipped]
     async with stage.opener(pace.crowd, dice) as here:
         load = Load(here.history, here.places, here.services, here.issuer, random.Random(seed + 1))
+        load.beside(load.watch_itself())
         clients = [asyncio.create_task(life) for life in lives(load, pace.crowd)]
         try:
             await _until_normal(here.history, since=time.monotonic(), quiet=pace.quiet, clients=clients)
