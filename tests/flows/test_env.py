@@ -194,3 +194,14 @@ async def test_who_asks_while_numbers_are_given_shares_the_next_look(tmp_path: P
 
         assert world.env.feed.head == 1
         assert said == [True, True]
+
+
+async def test_masses_get_their_numbers_at_once(world: World) -> None:
+    everything = feed.BATCH + 1
+    ids = [str(number) for number in range(everything)]
+    async with world.env.store.begin() as tx:
+        await feed.append(tx, sessions_closed(ISSUER, ids, now=0, longest_ttl=10**10))
+
+    await sequence(world.env)
+
+    assert world.env.feed.head == everything

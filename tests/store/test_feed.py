@@ -57,6 +57,18 @@ async def test_numbers_are_dense_and_what_is_numbered_later_comes_later(store: S
     assert told[2] == (3, entry(2))
 
 
+async def test_masses_are_numbered_in_parts(store: Store) -> None:
+    await append(store, *map(entry, range(5)))
+
+    stretches = [await store.write(lambda tx: feed.sequence(tx, limit=2)) for _ in range(4)]
+
+    assert [(one.after, one.head) for one in stretches] == [(0, 2), (2, 4), (4, 5), (5, 5)]
+    told = await feed.after(store.read(), 0, 10, NOW)
+    assert [number for number, _ in told] == [1, 2, 3, 4, 5]
+    assert {one for _, one in told} == {entry(number) for number in range(5)}
+    assert await feed.state(store.read()) == (5, bytes(8).hex(), False)
+
+
 async def test_numbering_nothing_leaves_the_head(store: Store) -> None:
     assert await sequence(store) == 0
     await append(store, entry(1))

@@ -198,11 +198,12 @@ async def sequence(env: Env) -> None:
             return
         try:
             head, incarnation, pending = await feed.state(env.store.read())
-            if pending:
+            while pending:
                 # Durable: a number that a guard has read must not be given again after a power cut.
                 stretch = await env.store.write(feed.sequence)
                 env.feed.tell(stretch)
                 head, incarnation = stretch.head, stretch.incarnation
+                pending = stretch.head - stretch.after == feed.BATCH
         except Unavailable as error:
             _log.warning("the feed could not be numbered now: %s", error.detail)
         else:

@@ -12,8 +12,10 @@ from jotgate.wire.feed import Entry
 
 _LOCK_HEAD = "update feed_head set seq = seq where id = 1 returning seq, incarnation"
 _NUMBER = """update feed_entries set seq = numbered.seq
-    from (select id, ? + row_number() over (order by id) as seq from feed_entries where seq is null) as numbered
+    from (select id, ? + row_number() over (order by id) as seq from feed_entries where seq is null
+        order by id limit ?) as numbered
     where feed_entries.id = numbered.id"""
+BATCH = 5000  # entries that are numbered at once: a statement that takes seconds is not waited for
 _MOVE_HEAD = "update feed_head set seq = seq + ? where id = 1"
 
 
@@ -34,11 +36,11 @@ async def pending(tx: Tx) -> bool:
     return await tx.one("select 1 from feed_entries where seq is null limit 1") is not None
 
 
-async def sequence(tx: Tx) -> Stretch:
-    """Number what is committed; which numbers were given. The first statements of a transaction of its own."""
+async def sequence(tx: Tx, limit: int = BATCH) -> Stretch:
+    """Number what is committed, up to `limit` of it; which numbers were given. In a transaction of its own."""
     row = await tx.one(_LOCK_HEAD)
     head, incarnation = row or (0, "")
-    numbered = await tx.run(_NUMBER, head)
+    numbered = await tx.run(_NUMBER, head, limit)
     if numbered:
         await tx.run(_MOVE_HEAD, numbered)
     return Stretch(incarnation, head, head + numbered)
