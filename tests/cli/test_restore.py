@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import shutil
 import sqlite3
 import stat
@@ -183,6 +184,25 @@ def test_a_damaged_database_is_replaced_if_that_is_asked_for(people: Terminal, c
 
     assert names(people) == ["ada@example.com", "bob"]
     assert [*people.data.glob("jotgate.db.replaced-*")]
+
+
+def test_one_restore_after_the_other_keeps_what_each_replaced(people: Terminal, copy: Path) -> None:
+    for _ in range(3):
+        people.done("restore", str(copy), "--replace")
+
+    assert len([*people.data.glob("jotgate.db.replaced-*")]) == 3
+
+
+def test_without_space_nothing_changes(people: Terminal, copy: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        people.failed("restore", str(copy), "--replace")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert names(people) == ["ada@example.com", "eve"]
+    assert not [*people.data.glob(".*")]
 
 
 def test_a_draft_that_was_left_is_removed(people: Terminal, copy: Path) -> None:
