@@ -128,13 +128,12 @@ def _serve_by_workers(settings: Settings, listener: socket.socket) -> None:
     def say_ready() -> None:
         _say_ready(settings, first_start.link_here(settings), "")
 
-    held = hold(listener)
-    address = worker.Address(held.getsockname()[0], bound_port(held))
-    gc.freeze()  # shared with the workers: no collection of theirs needs to look at it
-    parent = Parent()
-    parent.once(first)
-    parent.keep(settings.workers, one, drain_seconds=settings.drain, ready=say_ready)
-    held.close()
+    with hold(listener) as held:
+        address = worker.Address(held.getsockname()[0], bound_port(held))
+        gc.freeze()  # shared with the workers: no collection of theirs needs to look at it
+        parent = Parent()
+        parent.once(first)
+        parent.keep(settings.workers, one, drain_seconds=settings.drain, ready=say_ready)
 
 
 async def _prepare(settings: Settings) -> None:
