@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.live.people import PASSWORD, settle
 from tests.live.process import READY_SECONDS, Server
-from tests.live.talk import Answer, Api
+from tests.live.talk import Answer, Api, NoAnswerError
 from tests.servers.postgres import fresh_database
 
 COUNT = 2
@@ -293,3 +294,36 @@ def test_no_secret_stands_among_the_arguments_of_a_worker(tmp_path: Path) -> Non
     secret = os.urandom(24).hex()
     with crew(tmp_path, SECRET=secret) as server:
         assert not any(secret in " ".join(worker.cmdline()) for worker in server.workers)
+
+
+def test_under_granians_own_command_who_waits_is_answered_too(tmp_path: Path) -> None:
+    (tmp_path / "hosted.py").write_text("from jotgate.assemble import create_app\napp = create_app()\n")
+    server = Server(tmp_path)
+    server.environment["JOTGATE_ISSUER"] = server.url
+    options = ("--interface", "asgi", "--workers", "2", "--port", str(server.port))
+    with server.log.open("ab") as log:
+        command = [sys.executable, "-m", "granian", *options, "hosted:app"]
+        process = subprocess.Popen(command, env=server.environment, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        until(lambda: answers_at(server))
+        with server.api(timeout=30) as api, ThreadPoolExecutor(1) as thread:
+            cursor = api.get("/revocations").json["next"]
+            waiting = thread.submit(api.get, f"/revocations?after={cursor}&wait=25")
+            time.sleep(0.5)
+            began = time.monotonic()
+            process.terminate()
+
+            assert process.wait(20) == 0
+            assert time.monotonic() - began < 10  # and not the 25 s of who waits
+            assert waiting.result().status == 200
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers_at(server: Server) -> bool:
+    try:
+        with server.api() as api:
+            return api.get("/readyz").status == 200
+    except NoAnswerError:
+        return False
