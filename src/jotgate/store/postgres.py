@@ -8,8 +8,9 @@
 
 A statement is answered within 2 s or its connection is thrown away, so that a network that comes back finds nobody
 waiting for what it has swallowed. PostgreSQL is told to give up a little earlier where it can: waiting for a lock, and
-for us in mid-transaction, so that a node that is cut off holds up no other one. The commit has no limit there: cut
-short, it would be called done before its replica has it.
+for us in mid-transaction, so that a node that is cut off holds up no other one. Where it waits in the middle of a
+statement, for the rest of it, the limit of the whole transaction alone counts, which PostgreSQL has since version 17.
+The commit has no limit there: cut short, it would be called done before its replica has it.
 
 Nothing is asked of a session but its statements: no RESET between two users of a connection, no LISTEN, no advisory
 lock. Behind PgBouncer in transaction mode no statement is prepared by name, and what a session would be told at its
@@ -39,6 +40,8 @@ _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 2.0
 _UPGRADE_SECONDS = 3600.0  # a statement that changes the schema, with all that it waits for
 _LIMITS = {"lock_timeout": "1500", "idle_in_transaction_session_timeout": "2000"}
+_WHOLE = {"transaction_timeout": "2500"}
+_KNOWS_WHOLE = (17, 0)
 _PRESENCE = {"application_name": "jotgate", "tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10"}
 _REPEATING_SECONDS = 5.0
 _CLASHES = 3  # of what a repetition finds otherwise only if it was a crossing
@@ -54,7 +57,8 @@ async def open_store(url: str, *, pool: int = 10, pgbouncer: bool = False) -> "P
         chosen = parse_qs(urlsplit(url).query)
         settings = {name: value for name, value in (_LIMITS | _PRESENCE).items() if name not in chosen}
         connect = partial(
-            asyncpg.connect,
+            _connected,
+            {} if pgbouncer else {name: value for name, value in _WHOLE.items() if name not in chosen},
             timeout=_CONNECT_SECONDS,
             command_timeout=_STATEMENT_SECONDS,
             statement_cache_size=0 if pgbouncer else 500,
@@ -63,10 +67,24 @@ async def open_store(url: str, *, pool: int = 10, pgbouncer: bool = False) -> "P
         )
         turns = count()
         connections = Pool(lambda: connect(_from_host(url, next(turns))), pool)
-        connections.give(_fit(await connections.begin()))
+        first = _fit(await connections.begin())
+        limits = _LIMITS | (_WHOLE if first.get_server_version() >= _KNOWS_WHOLE else {})
+        connections.give(first)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise unusable(error) from error
-    return PostgresStore(connections, limits=_LIMITS if pgbouncer else {})
+    return PostgresStore(connections, limits=limits, each_time=pgbouncer)
+
+
+async def _connected(settings: dict[str, str], url: str, **options: Any) -> Connection:
+    """`settings`: what older servers do not know, and therefore must not be asked for on connecting."""
+    connection = await asyncpg.connect(url, **options)
+    if settings and connection.get_server_version() >= _KNOWS_WHOLE:
+        try:
+            await connection.execute(";".join(f"set {name} = {value}" for name, value in settings.items()))
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
 
 
 def _from_host(url: str, turn: int) -> str:
@@ -96,10 +114,12 @@ class PostgresStore:
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, pool: Pool, *, limits: dict[str, str]) -> None:
-        """`limits`: what each transaction tells its session."""
+    def __init__(self, pool: Pool, *, limits: dict[str, str], each_time: bool) -> None:
+        """`limits` of every transaction; `each_time`: it must say them itself."""
         self._pool = pool
-        self._begin = ";".join(["begin", *(f"set local {name} = {value}" for name, value in limits.items())])
+        told = limits.items() if each_time else ()
+        self._begin = ";".join(["begin", *(f"set local {name} = {value}" for name, value in told)])
+        self._without_limits = ";".join(["begin", *(f"set local {name} = 0" for name in limits)])
         self._read, self._swap = _Single(pool, translated), _Single(pool, relaxed)
         self._seen: tuple[object, ...] = ()
         self._version = 0
@@ -122,7 +142,7 @@ class PostgresStore:
 
     async def upgrade(self, work: Callable[[Tx], Awaitable[_T]]) -> _T:
         """What `work`, which changes the schema, gives: in a transaction that may take its time."""
-        first = ";".join(["begin", *(f"set local {name} = 0" for name in _LIMITS)])
+        first = self._without_limits
 
         async def attempt() -> _T:
             async with _transaction(self._pool, first, seconds=_UPGRADE_SECONDS) as tx:
