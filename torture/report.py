@@ -116,7 +116,7 @@ def _stalls(stalls: Sequence[float]) -> str:
     if not stalls:
         return "  the clients themselves were never held up"
     worst = max(stalls)
-    return f"  the machine was busy: the clients themselves were held up {len(stalls)} times, for {worst:.2f} s at worst"
+    return f"  the machine was busy: the clients themselves were held up {len(stalls)} times, {worst:.2f} s at worst"
 
 
 def _finding(finding: Finding) -> str:
