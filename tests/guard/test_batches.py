@@ -97,7 +97,7 @@ def test_without_beats_it_is_asked_as_ever(issuer: StandIn, listening: Listening
     assert listening.knows("sid", "s1")
 
 
-def test_when_beats_stop_it_is_asked_within_two_seconds(issuer: StandIn, listening: Listening) -> None:
+def test_when_beats_stop_it_is_asked_after_a_second(issuer: StandIn, listening: Listening) -> None:
     listening.take(beat(issuer))
     issuer.revoke("sid", "s1")
 
@@ -105,16 +105,6 @@ def test_when_beats_stop_it_is_asked_within_two_seconds(issuer: StandIn, listeni
 
     assert issuer.feed_asked == 2
     assert listening.knows("sid", "s1")
-
-
-def test_a_guard_that_must_be_fresh_is_less_patient(issuer: StandIn) -> None:
-    strict = Listening(issuer, poll_seconds=1)
-    strict.read()
-
-    strict.take(beat(issuer))
-
-    assert strict.read() <= 1
-    strict.feed.line.close()
 
 
 def test_once_a_minute_it_is_asked_all_the_same(issuer: StandIn, listening: Listening) -> None:

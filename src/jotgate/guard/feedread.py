@@ -16,7 +16,7 @@ has less than we have        learnt again
 begins beyond                learnt; what lies between is asked for at once
 of another life              asked at once what it is about
 names a key                  learnt; the whole snapshot is asked for, because what that key signed may be wrong
-no beat for 1.5 s            asked as if there were no other way
+no beat for a second         asked as if there were no other way
 
 Batches never move the cursor that is asked by, and once a minute it is asked all the same: whatever was wrong with them
 is put right then.
@@ -44,7 +44,7 @@ ANSWER_SECONDS: Final = 10.0  # that an answer may take beyond its waiting
 NO_FEED_SECONDS: Final = 60.0  # the 404 may be that of a proxy whose issuer is not there yet
 HASTE_SECONDS: Final = 1.0
 GAP_SECONDS: Final = 0.25  # between two questions for what batches have not brought
-SILENCE_SECONDS: Final = 1.5
+SILENCE_SECONDS: Final = 1.0  # two beats
 BEAT_AGE_SECONDS: Final = 1.0  # that a beat may have, and clocks may differ, for news to be called fresh
 SYNC_SECONDS: Final = 60.0
 FORGET_SECONDS: Final = 300.0
@@ -79,7 +79,6 @@ class FeedRead:
         self._newest = 0  # of the instants of beats
         self._live_until = -math.inf
         self._sync_at = math.inf
-        self._silence = min(SILENCE_SECONDS, poll_seconds)
         self._forget_at = monotonic() + FORGET_SECONDS
         self._ask_at = 0.0
         self._failures = 0
@@ -247,7 +246,7 @@ class FeedRead:
         self.state = "open"
         if beat.at > self._newest:
             self._newest = beat.at
-            self._live_until = now + self._silence
+            self._live_until = now + SILENCE_SECONDS
 
     def _failed(self, problem: str) -> float:
         self._failures += 1
