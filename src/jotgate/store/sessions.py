@@ -15,7 +15,7 @@ COLUMNS = """id, user_id, client_id, audience, scope, generation, parent, seed_h
 _OPEN = "closed_at is null and expires_at > ? and rotated_at + idle_seconds > ?"
 _OF_USER = "substr(user_id, 25) = ? and user_id = ?"  # the first is what the index has of a user's id
 _ENABLED = "exists (select 1 from users where users.id = sessions.user_id and users.disabled_at is null)"
-_FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at, idle_seconds,
+_FACTS = """sessions.id, user_id, client_id, audience, scope, opened_at, amr, expires_at, idle_seconds,
     (select epoch from users where users.id = sessions.user_id),
     (select email from users where users.id = sessions.user_id),
     (select username from users where users.id = sessions.user_id),
@@ -24,7 +24,8 @@ _FACTS = """id, user_id, client_id, audience, scope, opened_at, amr, expires_at,
     (select group_concat(permissions, ' ') from user_roles join roles on roles.name = user_roles.role
         where user_roles.user_id = sessions.user_id)"""
 ROTATE = f"""update sessions set generation = ?, parent = ?, rotated_at = ?
-    where id = ? and generation = ? and seed_hash = ? and client_id = ? and {_OPEN} and {_ENABLED} returning {_FACTS}"""
+    where sessions.id = ? and generation = ? and seed_hash = ? and client_id = ? and {_OPEN} and {_ENABLED}
+    returning {_FACTS}"""
 _GENERATIONS = 2**32  # a refresh token has four bytes for its generation
 _LONGEST_DEVICE, _LONGEST_ADDRESS = 200, 64  # characters
 
