@@ -14,7 +14,7 @@ from jotgate.cli import reach
 from tests.cli.terminal import Terminal
 from tests.live.process import free_port
 from tests.servers import nats, valkey
-from tests.servers.postgres import fresh_database, running_postgres
+from tests.servers.postgres import fresh_database
 
 
 def findings(terminal: Terminal, *, code: int = 0) -> dict[str, tuple[str, str]]:
@@ -124,6 +124,8 @@ def test_closings_that_nobody_announces(people: Terminal) -> None:
 
 # --- PostgreSQL, Valkey, NATS
 
+NOWHERE = f"postgresql://postgres@127.0.0.1:{free_port()}/jotgate"
+
 
 @pytest.fixture
 def shared(people: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
@@ -154,18 +156,19 @@ def test_a_pool_that_is_larger_than_the_server(shared: Terminal, monkeypatch: py
 
 
 def test_what_is_odd_about_a_server_is_said(people: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running_postgres("--synchronous_commit=off", "--default_transaction_isolation=serializable") as server:
-        people.done("migrate", "--to", server.url)
-        monkeypatch.setenv("JOTGATE_DATABASE_URL", server.url.replace("postgres@", "postgres:t0p-secret@"))
-        found = findings(people, code=1)
-        assert "synchronous_commit is off" in found["PostgreSQL"][1]
-        assert found["isolation"][0] == "note"
-        monkeypatch.setenv("JOTGATE_DATABASE_URL", f"{server.url}?default_transaction_read_only=on")
-        assert "it only reads" in findings(people, code=1)["PostgreSQL"][1]
+    url = fresh_database(isolation="serializable")
+    people.done("migrate", "--to", url)
+    said = []
+    for where in (f"{url}?synchronous_commit=off", f"{url}?default_transaction_read_only=on", NOWHERE):
+        monkeypatch.setenv("JOTGATE_DATABASE_URL", where.replace("postgres@", "postgres:t0p-secret@"))
+        said.append(findings(people, code=1))
 
-    gone = findings(people, code=1)
-    assert "PostgreSQL cannot be used" in gone["database"][1]
-    assert not any("t0p-secret" in finding for _, finding in [*found.values(), *gone.values()])
+    careless, standby, away = said
+    assert "synchronous_commit is off" in careless["PostgreSQL"][1]
+    assert careless["isolation"][0] == "note"
+    assert "it only reads" in standby["PostgreSQL"][1]
+    assert "PostgreSQL cannot be used" in away["database"][1]
+    assert not any("t0p-secret" in finding for found in said for _, finding in found.values())
 
 
 def test_an_empty_database_on_postgresql(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from tests.servers.postgres import fresh_database
 SECRET = "kR2v8Qm1xZt6Wb3nYp9Lc4Hd7Jf0Gs5A-Ue_o"
 NOTICED_SECONDS = 2.0  # the goal is one
 MANY = 10_000  # sessions, so that copying takes its time
-KILLS = 3
+KILLS = 2
 ADA, EVE = "ada@example.com", "eve@example.com"
 
 
