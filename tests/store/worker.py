@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -93,13 +93,21 @@ async def close_sessions(database: str, argument: str) -> None:
     for number in range(first, last):
 
         async def close(tx: Tx, number: int = number) -> None:
-            await sessions.close(tx, f"{number:032x}", "logout", 1)
-            await feed.append(tx, [Entry("sid", number.to_bytes(16, "big"), None, 2**40)])
+            if await sessions.close(tx, f"{number:032x}", "logout", 1):
+                await feed.append(tx, [Entry("sid", number.to_bytes(16, "big"), None, 2**40)])
 
-        await store.write(close)
-        await store.write(feed.sequence)
+        await until_it_works(store, close)
+        await until_it_works(store, feed.sequence)
     await store.close()
     say("done")
+
+
+async def until_it_works(store: Store, work: Callable[[Tx], Awaitable[object]]) -> None:
+    """On a crowded machine PostgreSQL may be late."""
+    while True:
+        with suppress(Unavailable):
+            await store.write(work)
+            return
 
 
 async def rotate(database: str, argument: str) -> None:

@@ -46,7 +46,7 @@ _PRESENCE = {"application_name": "jotgate", "tcp_keepalives_idle": "60", "tcp_ke
 _REPEATING_SECONDS = 5.0
 _CLASHES = 3  # of what a repetition finds otherwise only if it was a crossing
 _PAUSE_SECONDS = 0.002  # before the first repetition, on average; twice as long before each next
-_LONGEST_PAUSE = 0.1
+_LONGEST_PAUSE = 0.03  # not much longer than a transaction: else who has waited long loses to who comes now
 _OLDEST = (13, 0)
 _FIRST, _ALL, _RUN = asyncpg.Connection.fetchrow, asyncpg.Connection.fetch, asyncpg.Connection.execute
 
