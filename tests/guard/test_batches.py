@@ -12,7 +12,7 @@ import pytest
 from jotgate.errors import Unavailable
 from jotgate.guard import batches as batches_module
 from jotgate.guard import feedread
-from jotgate.guard.batches import FLOOD, QUIET_SECONDS, Batches
+from jotgate.guard.batches import ENOUGH_SECONDS, FLOOD, QUIET_SECONDS, Batches
 from jotgate.guard.feedread import SILENCE_SECONDS, SYNC_SECONDS, FeedRead
 from jotgate.guard.known import SharedSecret
 from jotgate.jose import jwk, jwks, new_key
@@ -294,6 +294,21 @@ def test_a_beat_that_comes_late_or_from_another_clock_keeps_nobody_from_asking(
 
     assert not listening.feed.is_live
     assert listening.feed.known_at == known_at
+
+
+def test_many_nodes_are_no_more_work_than_one(issuer: StandIn, listening: Listening) -> None:
+    listening.batches.take(beat(issuer, 5), is_beat=True)
+    missed = listening.woken
+    listening.batches.take(beat(issuer), is_beat=True)
+    until = listening.feed._live_until
+
+    listening.batches.take(beat(issuer, 7), is_beat=True)
+    listening.batches.take(b"hello", is_beat=True)
+    assert (missed, listening.woken, listening.batches.refused) == (1, 1, 0)
+    listening.feed._live_until -= ENOUGH_SECONDS
+    listening.batches.take(beat(issuer, age=-0.01), is_beat=True)
+
+    assert listening.feed._live_until >= until
 
 
 def test_an_older_beat_does_not_prolong_a_newer_one(issuer: StandIn, listening: Listening) -> None:

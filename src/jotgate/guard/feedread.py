@@ -144,6 +144,10 @@ class FeedRead:
         """Whether beats come."""
         return self._live_until > monotonic()
 
+    def heard_beat(self, *, within: float) -> bool:
+        """Whether one came in so many seconds that proved the news to be fresh."""
+        return self._live_until - SILENCE_SECONDS > monotonic() - within
+
     def close(self) -> None:
         """Hang up for good."""
         self._closed = True

@@ -76,7 +76,7 @@ class NatsFeed:
         async def hear(message: Any) -> None:
             try:
                 if not reasons:
-                    self._batches.take(message.data)
+                    self._batches.take(message.data, is_beat=message.subject.endswith(feedbatch.BEAT))
             except Unavailable as error:
                 reasons.append(error)
                 enough.set()
