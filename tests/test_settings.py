@@ -57,6 +57,17 @@ def test_a_complaint_never_shows_a_secret() -> None:
     assert "hunter2" not in "".join(found)
 
 
+def test_a_complaint_about_a_list_shows_no_password_either(tmp_path: Path) -> None:
+    file = tmp_path / "jotgate.toml"
+    file.write_text('nats_url = ["nats://user:hunter2@news:4222", "http://user:hunter2@news"]\n')
+
+    with pytest.raises(SettingsError) as caught:
+        load({}, file=file)
+
+    assert "nats://...@news:4222" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_secrets_do_not_show_in_repr() -> None:
     environ = {
         "JOTGATE_SECRET": GOOD_SECRET,

@@ -122,9 +122,9 @@ def load(
 
 
 def _complaint(setting: Setting, item: _Given) -> str:
-    shown = (
-        "" if setting.secret else " = " + repr(without_password(item.raw) if isinstance(item.raw, str) else item.raw)
-    )
+    raw = item.raw
+    value = repr(without_password(raw)) if isinstance(raw, str) else without_password(repr(raw))
+    shown = "" if setting.secret else f" = {value}"
     return f"{item.spelling}{shown}: allowed is {setting.allowed}"
 
 
