@@ -223,6 +223,10 @@ def test_under_a_shared_secret_the_operator_has_something_to_do(
 
     assert "set another HS256_SECRET" in terminal.done("restore", str(tmp_path / "copy.db"), "--replace")
 
+    (terminal.data / datadir.HS256).unlink()
+    assert "hs256.secret is missing" in terminal.failed("restore", str(tmp_path / "copy.db"), "--replace")
+    assert not (terminal.data / datadir.HS256).exists()
+
 
 # --- what the doctor says
 

@@ -13,7 +13,6 @@ restore          (a note) a backup was put in the place of the database: what it
 
 import time
 
-from jotgate import datadir
 from jotgate.assemble import open_store
 from jotgate.cli import reach
 from jotgate.cli.findings import Finding
@@ -65,9 +64,6 @@ async def _tables(settings: Settings, store: Store) -> list[Finding]:
 async def _keys(settings: Settings, store: Store) -> Finding:
     if not await keys.signing(store.read()):
         return Finding("keys", "note", "none yet: the first `jotgate serve` makes them")
-    shared = settings.data_dir / datadir.HS256
-    if settings.policy.symmetric and settings.hs256_secret is None and not shared.exists():
-        return Finding("keys", "wrong", f"{shared} is missing: put it back, or give JOTGATE_HS256_SECRET")
     try:
         async with env_alone(store, settings) as env:
             await keys_flow.reload(env)

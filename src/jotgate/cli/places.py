@@ -61,7 +61,9 @@ async def up_to_date(store: Store) -> None:
 @asynccontextmanager
 async def env_alone(store: Store, settings: Settings) -> AsyncIterator[Env]:
     """What flows need on a database that no server works on. Raises `StartError` without a secret: none is made up."""
-    kept = settings.data_dir / datadir.MASTER
+    kept, shared = settings.data_dir / datadir.MASTER, settings.data_dir / datadir.HS256
+    if settings.policy.symmetric and settings.hs256_secret is None and not shared.exists():
+        raise StartError(f"{shared} is missing: put it back, or give JOTGATE_HS256_SECRET")
     if settings.secret is None and not kept.exists():
         raise StartError(
             f"{kept} is missing, and no other secret can open the keys: put the file back that belongs to them, "
