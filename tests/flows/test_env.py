@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from jotgate.core.feed import sessions_closed
 from jotgate.errors import Unavailable
 from jotgate.flows.env import FeedBell, KeysInUse, Secrets, sequence
 from jotgate.store import feed
+from jotgate.store.ports import Stretch
 from tests.flows.world import ISSUER, MASTER, World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -205,3 +208,31 @@ async def test_masses_get_their_numbers_at_once(world: World) -> None:
     await sequence(world.env)
 
     assert world.env.feed.head == everything
+
+
+class Listener:
+    """A way between nodes that arrives at once."""
+
+    def __init__(self) -> None:
+        self.told: list[Stretch] = []
+
+    async def run(self, heard: Callable[[], None]) -> None:
+        heard()
+
+    def tell(self, stretch: Stretch) -> None:
+        self.told.append(stretch)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_what_is_numbered_is_told_once_to_every_other_way(world: World) -> None:
+    listeners = Listener(), Listener()
+    env = replace(world.env, feed=FeedBell(spreads=listeners))
+    async with env.store.begin() as tx:
+        await feed.append(tx, sessions_closed(ISSUER, ["one"], now=0, longest_ttl=10**10))
+
+    await sequence(env)
+    await sequence(env)
+
+    assert [listener.told for listener in listeners] == [[Stretch(env.feed.incarnation, 0, 1)]] * 2
