@@ -26,7 +26,7 @@ from tests.store.valkeys import CROWDED
 
 pytestmark = pytest.mark.anyio
 
-STEPS = 10
+STEPS = 7
 AT_ONCE = 20
 GAPS = (0, 0, 0, 1, 2, 5, 30, 60, 600, 4000)
 
