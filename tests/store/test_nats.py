@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from jotgate.errors import StartError, Unavailable
+from jotgate.errors import Malformed, StartError, Unavailable
 from jotgate.jose import Key, jwks, new_key
 from jotgate.store import feed as feed_rows
 from jotgate.store import nats as nats_module
@@ -57,7 +57,8 @@ class Subscriber:
 
     async def hear(self, message: Msg) -> None:
         self.subjects.append(message.subject.rpartition(".")[2])
-        self.batches.append(feedbatch.unseal(message.data, self.keys, issuer=self.issuer, now=NOW * 1000))
+        with suppress(Malformed):  # what somebody shouts
+            self.batches.append(feedbatch.unseal(message.data, self.keys, issuer=self.issuer, now=NOW * 1000))
 
     @property
     def news(self) -> list[Batch]:
@@ -243,6 +244,26 @@ async def test_who_shouts_all_the_time_is_heard_twenty_times_a_second(issuer: st
 
     gaps = [later - earlier for earlier, later in zip(node.heard, node.heard[1:], strict=False)]
     assert all(gap >= 0.045 for gap in gaps)
+
+
+async def test_a_flood_is_left_alone(
+    issuer: str, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(nats_module, "FLOOD", 500)
+    async with running(issuer, store), subscribed(issuer) as guard:
+        await until(lambda: guard.beats)
+        client = Client()
+        await client.connect(server_url())
+        for _ in range(6):  # whenever a second begins
+            await client.publish(feedbatch.subject(issuer, feedbatch.NEWS), bytes(900_000))
+        await client.flush()
+        await client.close()
+        await until(lambda: "more came than nodes can say" in caplog.text)
+        await asyncio.sleep(0.2)  # what was on its way
+        beats = len(guard.beats)
+        await asyncio.sleep(0.8)
+
+    assert len(guard.beats) == beats
 
 
 # --- the server goes

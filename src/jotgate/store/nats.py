@@ -8,7 +8,7 @@
 A beat is what the database said 100 ms earlier: what other nodes numbered until then is on its way. Nodes believe
 nothing that they hear: it makes them look at the database, 20 times a second at most. What is told while a batch is
 sent waits 10 ms and is one batch then. Entries in masses are left to HTTP, which the next beat makes guards ask. NATS
-away: guards miss the beat.
+away: guards miss the beat. A node that hears more than any nodes can say leaves for half a minute.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Never
 
-from jotgate.errors import JotgateError, StartError
+from jotgate.errors import JotgateError, StartError, Unavailable
 from jotgate.jose.jwk import Key
 from jotgate.store import feed
 from jotgate.store.ports import Store, Stretch
@@ -29,6 +29,8 @@ GRACE_SECONDS: Final = 0.1
 MASSES: Final = 10_000  # entries of one stretch that are not published
 _TOGETHER_SECONDS: Final = 0.01
 _HEARD_SECONDS: Final = 0.05
+FLOOD: Final = 5000  # messages in a second, or 20 MB of them
+_QUIET_SECONDS: Final = 30
 
 _log = logging.getLogger("jotgate.nats")
 
@@ -87,6 +89,7 @@ class NatsSpread:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._publish_news(line))
                 group.create_task(self._beat(line))
+                group.create_task(ear.flood())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
@@ -157,11 +160,25 @@ class _Ear:
         self._loop = asyncio.get_running_loop()
         self._again: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
+        self._second = 0
+        self._came = 0
+        self._too_much = asyncio.Event()
 
-    async def hear(self, _message: object) -> None:
+    async def hear(self, message: Any) -> None:
         """A message came; what it says does not matter."""
+        second = int(self._loop.time())
+        if second != self._second:
+            self._second, self._came = second, 0
+        self._came += 1 + len(message.data) // 4096
+        if self._came > FLOOD:
+            self._too_much.set()
         if self._again is None:
             self._again = self._loop.call_at(max(self._loop.time(), self._quiet_until), self._pass_on)
+
+    async def flood(self) -> Never:
+        """Raises `Unavailable` when too much came."""
+        await self._too_much.wait()
+        raise Unavailable("more came than nodes can say", retry_after=_QUIET_SECONDS)
 
     def close(self) -> None:
         """Nobody listens any more."""
