@@ -33,7 +33,8 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 """
-    config = config.replace(f"dbname={name}", f"dbname={name} user={parts.username}")
+    secret = f" password={parts.password}" if parts.password else ""
+    config = config.replace(f"dbname={name}", f"dbname={name} user={parts.username}{secret}")
     (folder / "pgbouncer.ini").write_text(config)
     become: list[str] = []
     if not os.geteuid():
