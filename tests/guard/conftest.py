@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from jotgate.guard.guard import Guard
+from tests.guard.newsroom import Listening, Press, press
 from tests.guard.standin import StandIn, Tenants, served
+from tests.servers.nats import server_url
 
 Guards = Callable[..., Guard]
 
@@ -40,3 +42,21 @@ def guards() -> Iterator[Guards]:
     yield make
     for guard in made:
         guard.close()
+
+
+@pytest.fixture
+def listening(issuer: StandIn) -> Iterator[Listening]:
+    """The snapshot is read already."""
+    made = Listening(issuer)
+    made.read()
+    made.told.clear()
+    yield made
+    made.feed.close()
+    made.feed.line.close()
+
+
+@pytest.fixture
+def paper() -> Iterator[Press]:
+    """A connection to the NATS server that tests share."""
+    with press(server_url()) as made:
+        yield made

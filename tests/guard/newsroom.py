@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from jotgate.jose import Key
-from jotgate.wire import feedbatch
+from jotgate.guard.batches import Batches
+from jotgate.guard.feedread import FeedRead
+from jotgate.jose import Key, jwks
+from jotgate.wire import feed, feedbatch
 from jotgate.wire.feed import Cursor
 from tests.guard.standin import StandIn
 
@@ -84,3 +86,34 @@ def press(url: str) -> Iterator[Press]:
         yield made
     finally:
         made.close()
+
+
+class Listening:
+    """A reader of the feed, who brings it batches, and what both of them told."""
+
+    def __init__(self, issuer: StandIn, poll_seconds: int = 5) -> None:
+        self.issuer = issuer
+        self.told: list[bool] = []
+        self.woken = 0
+        self.keys_wanted = 0
+        self.keys: Any = jwks.of(*issuer.keys)
+        url = urlsplit(issuer.url)
+        self.feed = FeedRead(url, token=None, poll_seconds=poll_seconds, changed=self.told.append, wake=self._wake)
+        self.batches = Batches(issuer.url, self.feed, keys=lambda: self.keys, unknown_key=self._want_keys)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def _want_keys(self) -> None:
+        self.keys_wanted += 1
+
+    def take(self, *messages: bytes) -> None:
+        for message in messages:
+            self.batches.take(message)
+
+    def knows(self, kind: str, name: str) -> bool:
+        return self.feed.revoked.names(feed.digest(self.issuer.url, kind, name))
+
+    def read(self, *, later: float = 0.0) -> float:
+        """As the courier does; gives the seconds until it is time again."""
+        return self.feed.read(now=time.monotonic() + later)

@@ -1,85 +1,21 @@
 """A guard that listens to a real NATS server, which goes away, hangs, comes back, and carries lies."""
 
-import os
 import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import Iterator
 
 import pytest
 
-import jotgate.guard
-from jotgate.errors import Revoked, SettingsError
 from jotgate.guard import natsfeed
 from jotgate.guard.batches import FLOOD
-from jotgate.guard.courier import Courier, Errand
 from jotgate.guard.guard import Guard
-from jotgate.guard.natsfeed import NatsFeed, _Run
 from jotgate.jose import jwks, new_key
 from jotgate.wire import feedbatch
 from tests.guard.conftest import Guards
+from tests.guard.listeners import beating, courier_of, is_live, is_refused, listens
 from tests.guard.newsroom import Press, beat, press, told
 from tests.guard.standin import StandIn, wait_for
 from tests.servers.nats import Nats, running_nats, server_url
-
-
-@pytest.fixture
-def paper() -> Iterator[Press]:
-    with press(server_url()) as made:
-        yield made
-
-
-@contextmanager
-def beating(issuer: StandIn, url: str) -> Iterator[None]:
-    """The issuer says every 100 ms how far its feed reaches, as long as the server takes it."""
-    over = Event()
-
-    def go() -> None:
-        while not over.is_set():
-            try:
-                with press(url) as made:
-                    while not over.wait(0.1):
-                        made.beat(issuer)
-            except OSError:
-                over.wait(0.05)
-
-    thread = Thread(target=go, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(20)
-
-
-def courier_of(guard: Guard) -> Courier:
-    assert guard._courier is not None
-    return guard._courier
-
-
-def is_live(guard: Guard) -> bool:
-    feed = courier_of(guard)._feed
-    return feed is not None and feed.is_live
-
-
-def listens(guard: Guard) -> bool:
-    return guard.status().nats == "open"
-
-
-def is_refused(guard: Guard, token: str) -> bool:
-    try:
-        guard.verify(token)
-    except Revoked:
-        return True
-    return False
-
-
-def threads(name: str = "jotgate-nats") -> list[Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == name]
-
 
 # --- news come
 
@@ -306,150 +242,3 @@ def test_what_comes_too_fast_is_lost_and_missed(
     paper.news(issuer, *(told(issuer, number, number + 1) for number in range(60)), beat(issuer))
     with beating(issuer, server_url()):
         wait_for(lambda: guard.status().revocations == 60)
-
-
-# --- the thread
-
-
-def test_nothing_is_connected_before_the_first_token_and_after_the_end(
-    issuer: StandIn, guards: Guards, paper: Press
-) -> None:
-    before = len(threads())
-    guard = guards(issuer.url, feed=server_url())
-    assert guard.status().nats == "away"
-    assert len(threads()) == before
-
-    guard.verify(issuer.token())
-    wait_for(lambda: listens(guard))
-    (mine,) = threads()[before:]
-    guard.close()
-
-    mine.join(20)
-    assert not mine.is_alive()
-
-
-def test_a_thread_that_ended_is_started_again(issuer: StandIn, guards: Guards) -> None:
-    guard = guards(issuer.url, feed=server_url(), max_staleness=2)
-    guard.verify(issuer.token())
-    wait_for(lambda: listens(guard))
-    who = courier_of(guard)
-    assert isinstance(who._ear, NatsFeed)
-    assert who._ear._run is not None
-
-    who._ear._run.end()
-    who._ear._run.thread.join(20)
-    who._rouse()
-
-    wait_for(lambda: listens(guard))
-
-
-def test_an_end_before_the_beginning_is_an_end() -> None:
-    began = Event()
-
-    async def work() -> None:
-        began.set()
-
-    run = _Run(work)
-    run.end()
-    run.thread.start()
-    run.thread.join(20)
-    run.end()
-
-    assert not run.thread.is_alive()
-    assert not began.is_set()
-
-
-def test_out_of_threads_http_does_as_well(issuer: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_self: Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    who = Courier(errand_of(issuer))
-    assert isinstance(who._ear, NatsFeed)
-    monkeypatch.setattr(Thread, "start", fail)
-
-    who._ear.begin()
-    who._ear.end()
-
-    assert who._ear._run is None
-
-
-def errand_of(issuer: StandIn) -> Errand:
-    return Errand(issuer.url, algorithms=frozenset({"ES256"}), poll_seconds=5, nats=(server_url(),))
-
-
-def test_guards_with_other_servers_do_not_share_a_courier(issuer: StandIn, guards: Guards) -> None:
-    first, second = guards(issuer.url, feed=server_url()), guards(issuer.url, feed=server_url())
-    other = guards(issuer.url)
-
-    assert first._courier is second._courier
-    assert first._courier is not other._courier
-    assert other.status().nats == "off"
-
-
-def test_what_a_child_forgets_is_not_closed(issuer: StandIn, guards: Guards) -> None:
-    guard = guards(issuer.url, feed=server_url())
-    guard.verify(issuer.token())
-    wait_for(lambda: listens(guard))
-    ear = courier_of(guard)._ear
-    assert isinstance(ear, NatsFeed)
-    run = ear._run
-    assert run is not None
-
-    ear.after_fork()
-
-    assert (ear._run, ear.state, run.thread.is_alive()) == (None, "away", True)
-    natsfeed._left_behind.remove(run)
-    run.end()
-    run.thread.join(20)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_listens_by_itself_and_the_parent_goes_on(issuer: StandIn, guards: Guards, paper: Press) -> None:
-    guard = guards(issuer.url, feed=server_url())
-    good = issuer.token()
-    guard.verify(good)
-    wait_for(lambda: listens(guard))
-    read_end, write_end = os.pipe()
-
-    child = os.fork()
-    if child == 0:  # nothing of pytest may go on here
-        try:
-            os.write(write_end, b"away" if guard.status().nats == "away" else b"open")
-            guard.verify(good)
-            _patiently(lambda: listens(guard))
-            os.write(write_end, b"open" if listens(guard) else b"away")
-            _patiently(lambda: is_refused(guard, good))
-            os.write(write_end, b"dead" if is_refused(guard, good) else b"good")
-            guard.close()
-        finally:
-            os._exit(0)
-    os.close(write_end)
-    assert os.read(read_end, 4) == b"away"
-    assert os.read(read_end, 4) == b"open"
-    issuer.feed_answer = (500, {}, b"")  # over NATS alone
-    issuer.revoke("sid", "s1")
-    paper.news(issuer, told(issuer, 0))
-    said = os.read(read_end, 4)
-    os.waitpid(child, 0)
-    os.close(read_end)
-
-    assert said == b"dead"
-    wait_for(lambda: is_refused(guard, good))
-    issuer.revoke("sid", "s2")
-    paper.news(issuer, told(issuer, 1))
-    wait_for(lambda: guard.status().revocations == 2)
-
-
-def _patiently(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
-def test_without_nats_py_it_says_what_to_install(issuer: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(jotgate.guard, "natsfeed")
-    monkeypatch.setitem(sys.modules, "jotgate.guard.natsfeed", None)
-
-    with pytest.raises(SettingsError, match=r"feed: needs nats-py: pip install 'jotgate\[nats\]'"):
-        Guard(issuer.url, feed=server_url())
