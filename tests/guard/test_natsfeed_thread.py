@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from threading import Event, Thread
@@ -22,25 +21,24 @@ from tests.guard.standin import StandIn, wait_for
 from tests.servers.nats import server_url
 
 
-def threads(name: str = "jotgate-nats") -> list[Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == name]
+def ear_of(guard: Guard) -> NatsFeed:
+    ear = courier_of(guard)._ear
+    assert isinstance(ear, NatsFeed)
+    return ear
 
 
-def test_nothing_is_connected_before_the_first_token_and_after_the_end(
-    issuer: StandIn, guards: Guards, paper: Press
-) -> None:
-    before = len(threads())
+def test_nothing_is_connected_before_the_first_token_and_after_the_end(issuer: StandIn, guards: Guards) -> None:
     guard = guards(issuer.url, feed=server_url())
-    assert guard.status().nats == "away"
-    assert len(threads()) == before
+    assert (guard.status().nats, ear_of(guard)._run) == ("away", None)
 
     guard.verify(issuer.token())
     wait_for(lambda: listens(guard))
-    (mine,) = threads()[before:]
+    run = ear_of(guard)._run
+    assert run is not None
     guard.close()
 
-    mine.join(20)
-    assert not mine.is_alive()
+    run.thread.join(20)
+    assert not run.thread.is_alive()
 
 
 def test_a_thread_that_ended_is_started_again(issuer: StandIn, guards: Guards) -> None:
