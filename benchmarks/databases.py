@@ -4,7 +4,7 @@ import asyncio
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -61,8 +61,9 @@ def pin(pid: int, cores: str) -> None:
     chosen = [int(core) for core in cores.split(",")]
     process = psutil.Process(pid)
     for one in (process, *process.children(recursive=True)):
-        for thread in one.threads():
-            psutil.Process(thread.id).cpu_affinity(chosen)
+        with suppress(psutil.NoSuchProcess):  # its start has children that end
+            for thread in one.threads():
+                psutil.Process(thread.id).cpu_affinity(chosen)
 
 
 async def _execute(url: str, statements: Iterable[str]) -> None:
