@@ -44,6 +44,7 @@ def report(outcome: Outcome) -> Report:
     recovered = recoveries(history)
     late = sum(seconds > NORMAL_WITHIN_SECONDS for _, seconds in recovered)
     counters = {**counted(findings), "late_recoveries": late, "nodes_that_ended": len(outcome.deaths)}
+    counters["clients_left"] = outcome.left
     return Report(
         history.world,
         counters,

@@ -60,11 +60,15 @@ BRIEF = Pace(seconds=0, quiet=0.5, crowd=Crowd(refreshers=4, impatient=2, comers
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened in a world; `skipped` are kinds of faults that cannot be here, with the reason."""
+    """What happened in a world; `skipped` are kinds of faults that cannot be here, with the reason.
+
+    `left`: clients that insisted on an answer to the end, and got none.
+    """
 
     history: History
     deaths: tuple[str, ...]
     skipped: dict[str, str]
+    left: int = 0
 
 
 async def run(
@@ -93,15 +97,15 @@ async def _world(stage: Stage, pace: Pace, *, seed: int, say: Callable[[str], No
                 await _strike(here, kind, pace, clients=clients)
                 say(_line(here.history))
             load.stopping.set()
-            async with asyncio.timeout(_END_SECONDS):
-                await asyncio.gather(*clients)
+            await asyncio.wait(clients, timeout=_END_SECONDS)
+            left = sum(not client.done() for client in clients)
         finally:
             for client in clients:
                 client.cancel()
             await asyncio.gather(*clients, return_exceptions=True)
             await load.close()
         here.history.ended_at = time.monotonic()
-        return Outcome(here.history, tuple(here.deaths), skipped)
+        return Outcome(here.history, tuple(here.deaths), skipped, left)
 
 
 def _in_turn(kinds: Sequence[Kind], dice: random.Random, pace: Pace) -> Iterator[Kind]:
