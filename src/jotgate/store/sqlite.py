@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from jotgate.errors import DatabaseUnusable, Unavailable
 from jotgate.store.ports import Dialect, Row, Tx, Value
-from jotgate.store.sqlite_file import away, busy, connect
+from jotgate.store.sqlite_file import away, busy, connect, no_room
 from jotgate.store.sqlite_wal import Wal
 
 _log = logging.getLogger(__name__)
@@ -150,13 +150,19 @@ class SqliteStore:
     def refusal(self, error: sqlite3.Error) -> Exception:
         """What the caller is told: `Unavailable` when the database is away; a wrong statement's error as it is."""
         why = "is closed" if self._closed else away(error)
+        if no_room(error):  # perhaps it is the log that took it: no commit would ever have it copied again
+            self._begin_copying()
         return error if why is None else Unavailable(f"The database {self._path} {why}: {error}")
 
     def tally(self) -> None:
         """After a commit: when the log has grown long, have it copied into the database."""
         changes = self.connection.total_changes
-        if changes - self._copied >= _CHECKPOINT_CHANGES and self.wal and not (self._copying or self._closed):
-            self._copied = changes
+        if changes - self._copied >= _CHECKPOINT_CHANGES:
+            self._begin_copying()
+
+    def _begin_copying(self) -> None:
+        if self.wal and not (self._copying or self._closed):
+            self._copied = self.connection.total_changes
             self._copying = asyncio.get_running_loop().create_task(self._copy(self.wal))
 
     async def _copy(self, wal: Wal) -> None:

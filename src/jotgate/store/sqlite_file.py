@@ -39,6 +39,11 @@ def busy(error: sqlite3.Error) -> bool:
     return _primary(error) == sqlite3.SQLITE_BUSY
 
 
+def no_room(error: sqlite3.Error) -> bool:
+    """Whether something could not be written that an emptied log might have room for."""
+    return _primary(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+
+
 def refuse_old(version: tuple[int, int, int]) -> None:
     """Raises `DatabaseUnusable` when this SQLite lacks what our statements need."""
     if version < _OLDEST:
