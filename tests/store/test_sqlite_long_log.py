@@ -1,4 +1,4 @@
-"""A log that grows until the disk is full: it is copied into the database, and its room is there again."""
+"""A log that has grown long: it is copied into the database, and its room is there again."""
 
 import subprocess
 import sys
@@ -30,6 +30,35 @@ async def main():
 
 asyncio.run(main())
 """
+
+LIFE = """
+import asyncio, os, sys
+from jotgate.store.sqlite import open_store
+
+async def main():
+    store = open_store(sys.argv[1])
+    await store.swap().run("create table if not exists counts (id integer primary key, n integer)")
+    await store.swap().run("insert into counts values (1, 0) on conflict do nothing")
+    while store._copying:
+        await asyncio.sleep(0.01)
+    for _ in range(1500):
+        await store.swap().run("update counts set n = n + 1 where id = ?", 1)
+        await asyncio.sleep(0)
+    os._exit(0)  # killed: nobody copies anything at the end
+
+asyncio.run(main())
+"""
+
+
+def test_a_log_does_not_grow_over_the_lives_of_a_process_that_is_killed_again_and_again(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "jotgate.db"
+    lengths = []
+
+    for _ in range(4):
+        subprocess.run([sys.executable, "-c", LIFE, str(database)], timeout=120, check=True)
+        lengths.append(database.with_name("jotgate.db-wal").stat().st_size)
+
+    assert lengths[-1] < 2 * lengths[0]
 
 
 def test_a_log_that_fills_the_disk_makes_room_by_itself(tmp_path: Path) -> None:

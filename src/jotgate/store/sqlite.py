@@ -66,7 +66,7 @@ class SqliteStore:
         self._read, self._swap = _Single(self, writes=False), _Single(self, writes=True)
         self._keep = _Single(self, writes=True, durable=True)
         self._looked_at = -_LOOK_SECONDS
-        self._copied = 0
+        self._copied = -_CHECKPOINT_CHANGES  # with the first commit what earlier lives left in the log is copied
         self._copying: asyncio.Task[None] | None = None
         self._closed = False
 
