@@ -205,3 +205,31 @@ async def test_a_page_may_be_full_where_there_is_more_than_one_holds(world: Worl
     assert reached == (world.env.feed.incarnation, min(entries, 5000) if far else entries)
     assert is_far_behind(world.env, beginning) is far
     assert not is_far_behind(world.env, reached)
+
+
+async def test_who_waits_where_the_database_is_away_is_told_to_ask_elsewhere(world: World) -> None:
+    await tell(world, "a")
+    cursor = (await page(world.env, None)).next
+    waiting = asyncio.create_task(page(world.env, cursor, 25))
+    await asyncio.sleep(0)
+
+    await world.env.store.close()
+    await sequence(world.env)
+
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(waiting, 5)
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(page(world.env, cursor, 25), 5)
+
+
+async def test_once_the_database_is_back_one_can_wait_again(world: World) -> None:
+    await tell(world, "a")
+    cursor = (await page(world.env, None)).next
+    world.env.feed.hush()
+
+    await sequence(world.env)
+    waiting = asyncio.create_task(page(world.env, cursor, 25))
+    await asyncio.sleep(0)
+    await tell(world, "b")
+
+    assert digests(await asyncio.wait_for(waiting, 5)) == [digest(ISSUER, "sid", "b")]

@@ -101,6 +101,7 @@ class FeedBell:
         self.spreads = spreads
         self.incarnation = ""  # nothing is known yet
         self.head = -1
+        self.silent = False  # the database is away: another node may know more
         self._places = places
         self._places_by_address = places_by_address
         self._waiting: set[asyncio.Future[None]] = set()
@@ -125,9 +126,15 @@ class FeedBell:
 
     def ring(self, head: int, incarnation: str) -> None:
         """The feed reaches up to `head`, durably: wake who waits if that is new. Another incarnation starts over."""
+        self.silent = False
         if head > self.head or incarnation != self.incarnation:
             self.head, self.incarnation = head, incarnation
             self._wake()
+
+    def hush(self) -> None:
+        """The database is away: nobody waits here for news that come to other nodes."""
+        self.silent = True
+        self._wake()
 
     def tell(self, stretch: Stretch) -> None:
         """These numbers were given by this process, durably: let other nodes, and guards, hear of it soon."""
@@ -143,7 +150,7 @@ class FeedBell:
     async def wait(self, seen: int, seconds: float, *, address: str = "") -> None:
         """Return when the feed reaches beyond `seen`, when the time is over, or at once without a place to wait."""
         full = len(self._waiting) >= self._places or self._by_address[address] >= self._places_by_address
-        if self.head > seen or seconds <= 0 or self._closed or full:
+        if self.head > seen or seconds <= 0 or self._closed or self.silent or full:
             return
         news = asyncio.get_running_loop().create_future()
         self._waiting.add(news)
@@ -206,5 +213,6 @@ async def sequence(env: Env) -> None:
                 pending = stretch.head - stretch.after == feed.BATCH
         except Unavailable as error:
             _log.warning("the feed could not be numbered now: %s", error.detail)
+            env.feed.hush()
         else:
             env.feed.ring(head, incarnation)

@@ -34,6 +34,8 @@ async def page(env: Env, cursor: str | None, wait: float = 0, *, address: str = 
     if start is not None and wait > 0:
         await env.feed.wait(start, min(wait, MAX_WAIT), address=address)
         start = _start(env.feed, cursor)
+    if env.feed.silent:
+        raise Unavailable("nobody here knows whether there are news")
     # Numbers beyond the bell's head may not be on the disk yet: a power cut would give them to other entries.
     incarnation, head = env.feed.incarnation, env.feed.head
     durable = await _read(env, start or 0, up_to=head)
