@@ -27,6 +27,8 @@ ONE_PROCESS = [sys.executable, "-m", "jotgate", "serve", "--demo", "--port", "0"
 @contextmanager
 def shown(command: list[str], last: str = LAST_LINE) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and what it has printed once it is ready."""
+    # Where a shell has put the tests into the background SIGINT is ignored, and would be by all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=ROOT, env=CLEAN, stdout=subprocess.PIPE, text=True)
     try:
         yield process, _printed(process, last)
