@@ -68,7 +68,11 @@ class Relay:
         )
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            if any(way.done() and way.exception() is None and way.result() for way in ways):
+            cut = any(way.done() and way.exception() is None and way.result() for way in ways)
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)  # of two that read from one stream one would fail
+            if cut:
                 await reader.read()
         finally:
             for way in ways:
