@@ -167,18 +167,21 @@ def _played(server: Server, crowd: Crowd, databases: Databases, url: str, *, sec
     node, database = psutil.Process(server.pid), psutil.Process(databases.pid)
     found: dict[str, float] = {}
     for what, job in jobs.items():
+        time.sleep(1)  # figures of the log are a little behind
         written, spent = asyncio.run(_wal(url)), cpu_of(database)
         turn, result = play_once(job, lambda: cpu_of(node))
         answered = result.statuses[200]
         found |= {f"{what}_node": turn.cpu, f"{what}_database": (cpu_of(database) - spent) / answered}
         if what == "refresh":
-            time.sleep(1)  # the log's writer is a little behind
+            time.sleep(1)
             found["refresh_wal"] = (asyncio.run(_wal(url)) - written) / answered
     return found
 
 
 async def _wal(url: str) -> float:
-    return float(await _asked(url, "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
+    """Bytes of it but for whole pages, which `needs` counts by itself."""
+    sql = f"select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn) - {PAGE} * wal_fpi from pg_stat_wal"
+    return float(await _asked(url, sql))
 
 
 async def _rooms(url: str) -> dict[str, float]:
