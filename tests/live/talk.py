@@ -103,6 +103,9 @@ class Line:
         except (OSError, EOFError, ValueError) as error:
             await self.close()
             raise NoAnswerError(repr(error)) from error
+        except asyncio.CancelledError:  # the answer may be on its way: nobody can use this connection any more
+            self._hang_up()
+            raise
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self.reader is None or self.writer is None:
@@ -111,11 +114,16 @@ class Line:
 
     async def close(self) -> None:
         """Hang up."""
+        writer = self._hang_up()
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def _hang_up(self) -> asyncio.StreamWriter | None:
         writer, self.reader, self.writer = self.writer, None, None
         if writer is not None:
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        return writer
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:

@@ -80,8 +80,21 @@ def nothing_special(_issuer: StandIn) -> None:
         (FORKED, "", nothing_special),
         (WAITING, "", slow_keys),
         (OPEN, "", no_feed_yet),
+        (FORKED, "", no_feed_yet),
     ],
-    ids=["end", "exit", "close", "collected", "another thread", "many", "loop", "fork", "keys on the way", "back-off"],
+    ids=[
+        "end",
+        "exit",
+        "close",
+        "collected",
+        "another thread",
+        "many",
+        "loop",
+        "fork",
+        "keys on the way",
+        "back-off",
+        "fork in a back-off",
+    ],
 )
 def test_a_process_ends_within_a_second_and_without_a_word(
     work: str, end: str, prepare: Callable[[StandIn], None]

@@ -155,6 +155,7 @@ class FeedRead:
 
     def after_fork(self) -> None:
         """The connection stayed with the parent; those who waited did too."""
+        self.line.leave()
         self.line = Line(self._issuer)
         self._lock = Lock()
         self._live_until = -math.inf

@@ -13,6 +13,7 @@ Everything that goes wrong is `Unavailable` with the reason as its detail.
 
 import http.client
 import io
+import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -93,6 +94,16 @@ class Line:
         self._ahead = None
         if connection is not None:
             connection.close()
+
+    def leave(self) -> None:
+        """In the child, after a fork: the conversation goes on in the parent, and nothing of it is said or waited for.
+
+        Only this process's descriptor is closed. What reads from it is left as it stands: another thread, which is not
+        here, may have held its lock.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.sock is not None:
+            os.close(connection.sock.detach())
 
     def _exchange(self, target: str, headers: Mapping[str, str], max_bytes: int) -> Fetched:
         if self._ahead not in {None, target}:
