@@ -162,6 +162,6 @@ async def _copy(url: str, table: str, names: Sequence[str], rows: Iterator[Row])
     try:
         while chunk := list(islice(rows, CHUNK)):
             await connection.copy_records_to_table(table, records=chunk, columns=list(names))
-        await connection.execute(f"analyze {table}")
+        await connection.execute(f"vacuum (freeze, analyze) {table}")  # as it would have happened meanwhile
     finally:
         await connection.close()

@@ -25,8 +25,8 @@ SQLALCHEMY = "postgresql+psycopg"
 class Databases:
     """Fresh databases on one PostgreSQL."""
 
-    def __init__(self, url: str, pid: int) -> None:
-        self.url, self.pid = url, pid
+    def __init__(self, url: str, pid: int, folder: Path) -> None:
+        self.url, self.pid, self.folder = url, pid, folder
         self._numbers = count(1)
 
     def fresh(self, *, driver: str = "postgresql") -> str:
@@ -44,7 +44,7 @@ def postgres() -> Iterator[Databases]:
     with running_postgres(*OPTIONS) as server:
         assert server.process is not None
         pin(server.process.pid, LOAD_CORE)
-        yield Databases(server.url, server.process.pid)
+        yield Databases(server.url, server.process.pid, server.data / "base")
 
 
 @contextmanager

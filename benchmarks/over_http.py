@@ -200,11 +200,11 @@ def wait_for(port: int) -> None:
 
 
 def take_turns(
-    contestants: Mapping[str, Callable[[float], Round]], *, rounds: int, seconds: float
+    contestants: Mapping[str, Callable[[float], Round]], *, rounds: int, seconds: float, warm: float = 0.5
 ) -> dict[str, list[Round]]:
     seen: dict[str, list[Round]] = {who: [] for who in contestants}
     for play in contestants.values():
-        play(0.5)  # warm
+        play(warm)
     for turn in range(rounds):
         for who in sorted(contestants, reverse=bool(turn % 2)):
             seen[who].append(contestants[who](seconds))

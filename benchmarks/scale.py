@@ -3,12 +3,15 @@
 Each size is an installation of its own, filled in bulk (`crowd`); all are up at once and take turns in short rounds,
 one server on core 0, load and database on core 1. Refreshes go to sessions all over the table, logins to users all over
 it. CPU time is the server's, and the database's too where it is a server of its own.
+
+The goal holds for a database that is in memory. What it costs when nearly every page has to be read from the disk first
+is shown for the largest size.
 """
 
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import median
@@ -16,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks import pinned
+from benchmarks import pages, pinned
 from benchmarks.crowd import PASSWORD, Crowd, fill
 from benchmarks.databases import Databases, postgres
 from benchmarks.load import Job, Result
@@ -28,6 +31,7 @@ SIZES, QUICK_SIZES = (10**3, 10**5, 10**7), (10**3, 10**5)
 FLAT, BYTES_A_SESSION = 1.3, 400
 SWEPT, QUICK_SWEPT, LONGEST_SECONDS = 10**6, 10**5, 0.05
 LOGINS, AT_ONCE = 4000, 5
+WARM_SECONDS = 5.0
 REFRESH, LOGIN = '{"refresh_token":"TOKEN"}', f'{{"email":"TOKEN","password":"{PASSWORD}"}}'
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 
@@ -55,13 +59,29 @@ def _beside_many(
         for size in sizes:
             print(f"  {size:,} sessions on {on} ...", file=sys.stderr, flush=True)
             up[size] = stack.enter_context(_installed(home / str(size), size, databases))
-        refreshes = take_turns({str(n): one.refreshes for n, one in up.items()}, rounds=rounds, seconds=seconds)
-        logins = take_turns({str(n): one.logins for n, one in up.items()}, rounds=rounds, seconds=seconds)
-    return [
-        row
-        for task, seen in ((f"refresh, {on}", refreshes), (f"login, {on}", logins))
-        for row in rows_of(task, {int(size): turns for size, turns in seen.items()})
-    ]
+        folders = {one.folder for one in up.values()}
+        with pages.held(folders):
+            warm = min(WARM_SECONDS, seconds * 2)
+            players = {str(size): one.refreshes for size, one in up.items()}
+            refreshes = take_turns(players, rounds=rounds, seconds=seconds, warm=warm)
+            logins = take_turns({str(n): one.logins for n, one in up.items()}, rounds=rounds, seconds=seconds)
+        cold = [_cold(up[sizes[-1]], folders, seconds=seconds) for _ in range(rounds)]
+    rows = rows_of(f"refresh, {on}", {int(size): turns for size, turns in refreshes.items()})
+    rows.append(_cold_row(f"refresh, {on}", cold, beside=refreshes[str(sizes[0])]))
+    return rows + rows_of(f"login, {on}", {int(size): turns for size, turns in logins.items()})
+
+
+def _cold(one: "_Installation", folders: Iterable[Path], *, seconds: float) -> Round:
+    pages.put_out(folders)
+    return one.refreshes(seconds)
+
+
+def _cold_row(task: str, cold: Sequence[Round], *, beside: Sequence[Round]) -> Row:
+    cpu = median(turn.cpu for turn in cold)
+    times = cpu / median(turn.cpu for turn in beside)
+    note = f"{times:.2f} x; p99 {median(turn.p99 for turn in cold) * 1000:.1f} ms"
+    rate = median(turn.rate for turn in cold)
+    return Row(task, "the same, read from the disk", cpu=cpu, rate=rate, note=note)
 
 
 def rows_of(task: str, seen: dict[int, list[Round]]) -> list[Row]:
@@ -87,8 +107,9 @@ def rows_of(task: str, seen: dict[int, list[Round]]) -> list[Row]:
 class _Installation:
     """A server with a crowd in its database."""
 
-    def __init__(self, server: Server, crowd: Crowd, parts: Sequence[psutil.Process]) -> None:
+    def __init__(self, server: Server, crowd: Crowd, parts: Sequence[psutil.Process], folder: Path) -> None:
         self.server, self._crowd, self._parts = server, crowd, parts
+        self.folder = folder  # of the database's files
         self._dealt = 0
 
     def refreshes(self, seconds: float) -> Round:
@@ -118,7 +139,8 @@ def _installed(home: Path, size: int, databases: Databases | None = None) -> Ite
     server.start()
     try:
         parts = [server.pid, *([databases.pid] if databases else [])]
-        yield _Installation(server, crowd, [psutil.Process(pid) for pid in parts])
+        folder = databases.folder if databases else server.data_dir
+        yield _Installation(server, crowd, [psutil.Process(pid) for pid in parts], folder)
     finally:
         server.stop()
 

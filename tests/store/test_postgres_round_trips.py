@@ -1,5 +1,6 @@
 """What is sent to PostgreSQL: how often one waits for it, and which commits wait for its disk."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -105,3 +106,28 @@ async def test_a_rotation_waits_for_no_replica_and_what_is_acknowledged_does() -
         assert await rotate(store, 2)
 
         await store.close()
+
+
+async def test_rotations_write_to_no_index() -> None:
+    url = fresh_database()
+    store = await open_store(url, pool=1)
+    await migrate(store, now=NOW, entropy=bytes)
+    await put_user(store)
+    crowd = [f"{number:032x}" for number in range(400)]
+    await put_session(store, *(session(one) for one in crowd))  # side by side, the pages as full as they become
+
+    for generation in range(3):
+        for one in crowd:
+            assert await sessions.rotate(
+                store.swap(), session_id=one, generation=generation, seed_hash=SEED_HASH, client_id="jotgate", now=NOW
+            )
+    await store.close()
+
+    reader = await asyncpg.connect(url)
+    counts = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'sessions'"
+    deadline = asyncio.get_running_loop().time() + 10
+    while (row := tuple(await reader.fetchrow(counts)))[0] < 3 * len(crowd):
+        assert asyncio.get_running_loop().time() < deadline, row
+        await asyncio.sleep(0.05)
+    await reader.close()
+    assert row == (3 * len(crowd), 3 * len(crowd))
