@@ -11,7 +11,7 @@ import pytest
 from jotgate.errors import Unavailable
 from jotgate.store import audit, sessions
 from jotgate.store.sqlite import SqliteStore
-from jotgate.store.sqlite_wal import Wal
+from jotgate.store.sqlite_wal import Wal, _opened_already
 from tests.store.rows import NOW, S1, SEED_HASH, put_session, put_user, write
 
 pytestmark = pytest.mark.anyio
@@ -159,3 +159,60 @@ async def test_a_checkpoint_that_fails_stops_nobody(filed: SqliteStore, caplog: 
 
     assert "checkpoint" in caplog.messages[0]
     assert await filed.read().one("select count(*) from audit") == (4501,)
+
+
+async def test_what_is_copied_beside_the_writers_is_synced_by_a_descriptor_that_is_not_the_checkpoints(
+    filed: SqliteStore, database: Path
+) -> None:
+    wal = wal_of(filed)
+    await write(filed)
+    descriptor = wal._sqlites
+    assert descriptor is not None
+    assert os.path.samestat(os.fstat(descriptor), database.stat())
+
+    await wal.copy_beside()
+
+    wal._copier.close()
+    assert os.path.samestat(os.fstat(descriptor), database.stat())  # it is open still
+
+
+async def test_a_descriptor_that_is_of_something_else_meanwhile_is_left_alone(filed: SqliteStore) -> None:
+    wal = wal_of(filed)
+    await write(filed)
+    wal._sqlites, writing = os.pipe()  # a sync of it would fail
+
+    await wal.copy_beside()
+
+    os.close(wal._sqlites)
+    os.close(writing)
+    await wal.copy_beside()
+
+
+async def test_without_a_descriptor_the_rest_does_all(filed: SqliteStore, tmp_path: Path) -> None:
+    assert _opened_already(tmp_path) is None
+    wal = wal_of(filed)
+    await write(filed)
+    wal._sqlites = None
+
+    await wal.copy_beside()
+
+
+async def test_a_disk_that_does_not_keep_what_is_copied_beside_stops_nobody(
+    filed: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    if filed._copying:
+        await filed._copying
+    wal = wal_of(filed)
+    wal._sqlites, writing = os.pipe()
+    wal._identity = (os.fstat(wal._sqlites).st_dev, os.fstat(wal._sqlites).st_ino), wal._identity[1]
+    filed._begin_copying()
+    assert filed._copying
+
+    with caplog.at_level(logging.WARNING):
+        await filed._copying
+
+    assert "checkpoint" in caplog.messages[0]
+    os.close(wal._sqlites)
+    os.close(writing)
+    wal._identity = wal._found()
+    await write(filed)

@@ -9,7 +9,8 @@ lines of the audit                     after 400 days
 counts of failed logins                an hour after they have leaked away: clocks of nodes may differ
 
 One node sweeps at a time: each batch keeps the lease in its own transaction, and commits nothing without it. A batch is
-as large as fits into a few milliseconds of deleting, and three times as long belongs to the others before the next.
+as large as fits into a few milliseconds, its commit with them, and three times as long belongs to the others before the
+next.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ class _Sweeper:
         self._env = env
         self._holder = holder
         self._limit = FIRST
-        self._took = 0.0
+        self._began_at = 0.0
         self.gone = 0
 
     async def all_of(self, batch: _Batch) -> None:
@@ -54,21 +55,20 @@ class _Sweeper:
         while True:
             limit = self._limit
             went = await self._env.store.write(partial(self._one, batch, limit), durable=False)
+            took = _loop_time() - self._began_at
             self.gone += went
             if went < limit:
                 return
-            self._limit = fitting(limit, self._took)
-            await asyncio.sleep(_REST * self._took)
+            self._limit = fitting(limit, took)
+            await asyncio.sleep(_REST * took)
 
     async def _one(self, batch: _Batch, limit: int, tx: Tx) -> int:
+        self._began_at = _loop_time()
         now = int(self._env.clock())
         # A live holder renews long before: even by a clock that is wrong as far as clocks may be, it is not robbed.
         if not await leases.take(tx, LEASE, holder=self._holder, until=now + LEASE_SECONDS, over=now - SKEW):
             raise _Another
-        began = asyncio.get_running_loop().time()
-        went = await batch(tx, limit)
-        self._took = asyncio.get_running_loop().time() - began
-        return went
+        return await batch(tx, limit)
 
 
 async def sweep(env: Env, *, holder: str) -> int:
@@ -86,6 +86,10 @@ async def sweep(env: Env, *, holder: str) -> int:
         for batch in batches:
             await sweeper.all_of(batch)
     return sweeper.gone
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def fitting(limit: int, took: float) -> int:

@@ -169,12 +169,12 @@ class SqliteStore:
         try:
             for _ in range(_COPIES_BESIDE):
                 began = monotonic()
-                await wal.copy()
+                await wal.copy_beside()
                 if monotonic() - began < _SOON_COPIED:  # what was written meanwhile is less still
                     break
             async with self.turn:
                 await wal.copy()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             _log.warning("checkpoint of %s failed: %s", self._path, error)
         finally:
             self._copying = None

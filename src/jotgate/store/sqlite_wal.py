@@ -13,7 +13,9 @@ emptied it.
 SQLite locks the database and its -shm file, never the log: the log may be opened once more, the database must not be.
 
 **Checkpoints** have a connection of their own. Most of the copying is done beside the writers, the rest while they
-queue: otherwise the log would never start over under load.
+queue: otherwise the log would never start over under load. SQLite syncs the database with that rest, for all of it;
+what was copied beside the writers is therefore synced beside them too. That takes a descriptor that SQLite has open
+already, but not the one of the checkpoints: a sync that fails is told to each descriptor once, and SQLite has to hear.
 """
 
 import asyncio
@@ -40,6 +42,7 @@ class Wal:
         """Opens the log beside `path`. Raises `OSError`, `sqlite3.Error`."""
         self._database, self._log = Path(path), Path(path + "-wal")
         _sync_folder(self._database.parent)
+        self._sqlites = _opened_already(self._database)
         self._copier = sqlite3.connect(path, isolation_level=None, timeout=1, check_same_thread=False)
         try:
             self._descriptor = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
@@ -75,6 +78,10 @@ class Wal:
     async def copy(self) -> None:
         """Copy the log into the database in a thread, as far as nobody is in the way. Raises `sqlite3.Error`."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._copy)
+
+    async def copy_beside(self) -> None:
+        """Copy while others write, so that little is left. Raises `sqlite3.Error`, `OSError`."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._copy_and_sync)
 
     async def close(self) -> None:
         """Serve who waits, then let go."""
@@ -123,6 +130,11 @@ class Wal:
         with self._copying:
             return bool(self._copier.execute(f"pragma wal_checkpoint({mode})").fetchone()[0])
 
+    def _copy_and_sync(self) -> None:
+        self._copy()
+        if self._sqlites is not None and _opened(self._sqlites) == self._identity[0]:
+            _to_disk(self._sqlites)
+
     def _found(self) -> tuple[tuple[int, int] | None, ...]:
         return _identity(self._database), _identity(self._log)
 
@@ -130,6 +142,24 @@ class Wal:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = os.stat(path)  # noqa: PTH116 - with each durable commit, and at a third of the cost
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _opened_already(path: Path) -> int | None:
+    """A descriptor of this process for the file."""
+    wanted = _identity(path)
+    descriptors: list[int] = []
+    with suppress(OSError):  # not every system shows them
+        descriptors = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - names, no paths
+    return next((one for one in descriptors if _opened(one) == wanted), None)
+
+
+def _opened(descriptor: int) -> tuple[int, int] | None:
+    """What it is of; None: it is closed."""
+    try:
+        status = os.fstat(descriptor)
     except OSError:
         return None
     return status.st_dev, status.st_ino
