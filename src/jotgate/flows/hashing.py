@@ -4,8 +4,9 @@
 - A short queue; past it `Busy` at once, so that a wait stays short and memory stays at one hash's memory a thread.
 - No network holds more than a quarter of the places, so that junk from one leaves room for everybody else.
 - A place is free again when its thread is done, not when its client has gone away.
-- While more wait than there are threads, a thread tells of its results in fours: a hash empties the processor's caches,
-  and what a login does besides costs a third when four do it one after the other, and share one wait for the disk.
+- While more wait than there are threads, a thread tells of its results in eights: a hash empties the processor's
+  caches, and what a login does besides costs a third when some do it one after the other, and share one wait for the
+  disk.
 
 PyNaCl makes and checks: no other wheel was as fast, though half of its time goes into fresh memory from the system for
 each hash. argon2-cffi on one buffer of huge pages, and OpenSSL, took a quarter longer. argon2-cffi checks what PyNaCl
@@ -39,7 +40,7 @@ from jotgate.errors import Busy
 _log = logging.getLogger("jotgate.hashing")
 _NICER = 10 if sys.platform == "linux" else 0  # elsewhere a thread's number is not a process's: leave it alone
 _LONGEST_FOR_NACL = 127
-_TOGETHER = 4  # results told at once, so that the first of them waits for three more hashes at most
+_TOGETHER = 8  # results told at once, so that the first of them waits for seven more hashes at most
 _WANTED = passwords.Argon2()
 _T = TypeVar("_T")
 
