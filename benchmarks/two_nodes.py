@@ -4,8 +4,12 @@ Load, database and nodes share the cores of the machine, so the rate says little
 second is one over the CPU time that a node takes for a refresh, added up over the nodes while all of them are at work
 on the same database; the database's own time is apart from the count. One node is each of the two alone on its core:
 the cores are not alike, since load and database have the second one.
+
+What is called two cores may be less, such as two threads of one core of the machine below: the same is measured of bare
+arithmetic, in the same rounds.
 """
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +26,13 @@ from benchmarks import pinned
 from benchmarks.contestants import Asked, Play
 from benchmarks.databases import Databases
 from benchmarks.over_http import CONNECTIONS, Round, player, sessions_of, take_turns
+from benchmarks.pinned import pinned as on_core
 from benchmarks.report import Goal, Row, at_least
 from tests.live.nodes import nodes_of
 from tests.live.process import Server
 
 TASK = "refresh over HTTP, nodes on one PostgreSQL"
-ONE, TWO = "one node", "two nodes on two cores"
+ONE, TWO, BARE = "one node", "two nodes on two cores", "bare arithmetic on both"
 AS_ONE = 1.7
 
 
@@ -36,9 +41,11 @@ def two_nodes(databases: Databases, *, seconds: float, rounds: int) -> list[Row]
     with ExitStack() as stack:
         first, second = _players(stack, databases)
         contestants = {"first": first, "second": second, "both": together([first, second])}
-        seen = take_turns(contestants, rounds=rounds, seconds=seconds)
+        bare = {"bare first": busy(0), "bare second": busy(1), "bare both": together([busy(0), busy(1)])}
+        seen = take_turns(contestants | bare, rounds=rounds, seconds=seconds)
     alone = [merged(pair) for pair in zip(seen["first"], seen["second"], strict=True)]
-    return rows_of(alone, seen["both"])
+    one_bare = [merged(pair) for pair in zip(seen["bare first"], seen["bare second"], strict=True)]
+    return [*rows_of(alone, seen["both"]), bare_row(one_bare, seen["bare both"])]
 
 
 def _players(stack: ExitStack, databases: Databases) -> list[Play]:
@@ -56,6 +63,17 @@ def _players(stack: ExitStack, databases: Databases) -> list[Play]:
 def _player(node: Server, tokens: list[str]) -> Play:
     asked = Asked("/auth/refresh", '{"refresh_token":"TOKEN"}')
     return player(asked.job(node.port, tokens), psutil.Process(node.pid))
+
+
+def busy(core: int) -> Play:
+    """Arithmetic on one core."""
+
+    def play(seconds: float) -> Round:
+        command = on_core(str(core), sys.executable, "-m", "benchmarks.busy", str(seconds))
+        rate, cpu = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+        return Round(rate, cpu, 0, 0, 0)
+
+    return play
 
 
 def together(players: Sequence[Play]) -> Play:
@@ -82,9 +100,18 @@ def merged(turns: Sequence[Round]) -> Round:
 
 def rows_of(one: Sequence[Round], two: Sequence[Round]) -> list[Row]:
     """What two can do beside one, round by round."""
-    capacity = median(2 * single.cpu / pair.cpu for single, pair in zip(one, two, strict=True))
     text = "two can do at least {limit} times what one can ({value:.2f})"
-    return [_row(ONE, one, cores=1), _row(TWO, two, cores=2, goal=at_least(text, capacity, AS_ONE))]
+    goal = at_least(text, _capacity(one, two), AS_ONE)
+    return [_row(ONE, one, cores=1), _row(TWO, two, cores=2, goal=goal)]
+
+
+def bare_row(one: Sequence[Round], two: Sequence[Round]) -> Row:
+    """What the two cores could do at most."""
+    return Row(TASK, BARE, note=f"{_capacity(one, two):.2f} times what one core does alone: the machine's own limit")
+
+
+def _capacity(one: Sequence[Round], two: Sequence[Round]) -> float:
+    return median(2 * single.cpu / pair.cpu for single, pair in zip(one, two, strict=True))
 
 
 def _row(who: str, turns: Sequence[Round], *, cores: int, goal: Goal | None = None) -> Row:

@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks.over_http import Round
 from benchmarks.servers import OIDC, OURS, POSTGRES, RAW, SQLITE, Who, goals_of, pictures, rows_of
-from benchmarks.two_nodes import ONE, TWO, together
+from benchmarks.two_nodes import ONE, TWO, bare_row, together
 from benchmarks.two_nodes import rows_of as node_rows
 
 
@@ -86,6 +86,10 @@ def test_two_nodes_can_do_what_their_cores_can() -> None:
     assert two.goal is not None
     assert "(1.60)" in two.goal.text
     assert not two.goal.met
+
+
+def test_what_the_cores_can_do_at_most_stands_beside() -> None:
+    assert "1.60 times" in bare_row(turns(1000, cpu=1e-3), turns(1200, cpu=1.25e-3)).note
 
 
 def test_nodes_that_play_together_add_up_what_each_core_can_do() -> None:

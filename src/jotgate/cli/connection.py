@@ -15,22 +15,25 @@ from contextlib import suppress
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from jotgate.cli.together import Together
+
 HEAD_SECONDS = 30.0
 _FILES = 65_536
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's own, but for a deadline of every request's head.
+    """uvicorn's own, but for a deadline of every request's head, and answers that leave in one piece.
 
     One timer a connection, which looks whether the deadline was moved meanwhile: a timer for each request costs more.
     """
 
     _deadline: float | None = None  # None: a request is being served
     _timer: asyncio.TimerHandle | None = None
+    transport: Together  # type: ignore[assignment]  # a transport by shape
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Somebody came."""
-        super().connection_made(transport)
+        super().connection_made(Together(transport))  # type: ignore[arg-type]
         self._deadline = self.loop.time() + HEAD_SECONDS
         self._timer = self.loop.call_later(HEAD_SECONDS, self._look)
 
@@ -47,6 +50,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """It was answered."""
+        self.transport.flush()  # a head that no body follows
         super().on_response_complete()
         if self.cycle.response_complete:  # else the next one is being served already
             self._deadline = self.loop.time() + HEAD_SECONDS + self.timeout_keep_alive
