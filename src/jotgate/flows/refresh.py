@@ -59,7 +59,8 @@ async def _the_long_way(
         if isinstance(decision, Replay):
             if env.clock() - asked_at > _PROMPT_SECONDS:
                 raise Unavailable("an older token, and so late that its owner may have given this request up")
-            await _close(env, session, origin=origin, now=now)
+            if not await _close(env, session, origin=origin, now=now):
+                raise GrantError("the session was closed meanwhile")
             raise Replayed(f"generation {presented.generation} of session {session.id} came back")
         grant = await sessions.grant(env.store.read(), session.id, now)
         if grant is None:
@@ -82,17 +83,19 @@ async def _settle(env: Env, session: Session, decision: Repeat | Recover | Rotat
     return decision.generation if moved else None
 
 
-async def _close(env: Env, session: Session, *, origin: Origin, now: int) -> None:
-    """Durable before anything is answered; of several replays at once one does it."""
+async def _close(env: Env, session: Session, *, origin: Origin, now: int) -> bool:
+    """Durable before anything is answered; of several replays at once one does it: False to the others."""
 
-    async def change(tx: Tx) -> None:
+    async def change(tx: Tx) -> bool:
         if not await sessions.close(tx, session.id, "replay", now):
-            return
+            return False
         await tell_closed(env, tx, (session.id,), now=now)
         await _record(tx, event="replay", session=session, origin=origin, now=now)
+        return True
 
-    await env.store.write(change)
+    closed = await env.store.write(change)
     await sequence(env)
+    return closed
 
 
 async def _note(env: Env, session: Session, decision: Repeat | Recover | Rotate, *, origin: Origin, now: int) -> None:
