@@ -3,16 +3,14 @@
 import contextlib
 import resource
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from jotgate.cli import connection
-from jotgate.cli.connection import Connection
+from tests.cli.connected import connected
 
 HALF = b"GET / HTTP/1.1\r\nHost: a\r\nX-Half: "
 WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -27,14 +25,8 @@ async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connection, "HEAD_SECONDS", LATE)
-    config = uvicorn.Config(app, port=0, http=Connection, ws="none", lifespan="off", timeout_keep_alive=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join()
+    with connected(app, timeout_keep_alive=1) as port:
+        yield port
 
 
 def is_closed(client: socket.socket) -> bool:
