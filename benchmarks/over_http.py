@@ -144,12 +144,7 @@ def _login_row(task: str, who: str, turns: list[Round], *, raw: float, goal: Goa
 
 
 def _argon2_player(cores: str, threads: int) -> Callable[[float], Round]:
-    def play(seconds: float) -> Round:
-        command = pinned(cores, sys.executable, "-m", "benchmarks.raw_argon2", str(threads), str(seconds))
-        rate, cpu = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-        return Round(rate, cpu, 0, 0, 0)
-
-    return play
+    return bare(cores, "benchmarks.raw_argon2", str(threads))
 
 
 # --- what both need
@@ -222,6 +217,17 @@ def player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
     return play
 
 
+def bare(cores: str, module: str, *arguments: str) -> Callable[[float], Round]:
+    """Plays a program that prints how often a second it did its work, and the CPU seconds of once."""
+
+    def play(seconds: float) -> Round:
+        command = pinned(cores, sys.executable, "-m", module, *arguments, str(seconds))
+        rate, cpu = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+        return Round(rate, cpu, 0, 0, 0)
+
+    return play
+
+
 def play_once(job: Job, used: Callable[[], float]) -> tuple[Round, Result]:
     """One turn; `used` tells the CPU time that the server has used so far."""
     before = used()
@@ -243,7 +249,7 @@ def play_once(job: Job, used: Callable[[], float]) -> tuple[Round, Result]:
 
 def _generate(job: Job) -> Result:
     command = pinned(LOAD_CORE, sys.executable, "-m", "benchmarks.load")
-    with TemporaryFile() as told:  # a pipe lost the end of it, once in a hundred runs of two at once
+    with TemporaryFile() as told:  # a pipe has lost the end of it, with two at once
         subprocess.run(command, input=msgspec.json.encode(job), stdout=told, check=True, timeout=120)
         told.seek(0)
         return msgspec.json.decode(told.read(), type=Result)

@@ -9,7 +9,6 @@ What is called two cores may be less, such as two threads of one core of the mac
 arithmetic, in the same rounds.
 """
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +24,7 @@ import psutil
 from benchmarks import pinned
 from benchmarks.contestants import Asked, Play
 from benchmarks.databases import Databases
-from benchmarks.over_http import CONNECTIONS, Round, player, sessions_of, take_turns
-from benchmarks.pinned import pinned as on_core
+from benchmarks.over_http import CONNECTIONS, Round, bare, player, sessions_of, take_turns
 from benchmarks.report import Goal, Row, at_least
 from tests.live.nodes import nodes_of
 from tests.live.process import Server
@@ -41,8 +39,9 @@ def two_nodes(databases: Databases, *, seconds: float, rounds: int) -> list[Row]
     with ExitStack() as stack:
         first, second = _players(stack, databases)
         contestants = {"first": first, "second": second, "both": together([first, second])}
-        bare = {"bare first": busy(0), "bare second": busy(1), "bare both": together([busy(0), busy(1)])}
-        seen = take_turns(contestants | bare, rounds=rounds, seconds=seconds)
+        cores = [bare(str(core), "benchmarks.busy") for core in range(2)]
+        limit = {"bare first": cores[0], "bare second": cores[1], "bare both": together(cores)}
+        seen = take_turns(contestants | limit, rounds=rounds, seconds=seconds)
     alone = [merged(pair) for pair in zip(seen["first"], seen["second"], strict=True)]
     one_bare = [merged(pair) for pair in zip(seen["bare first"], seen["bare second"], strict=True)]
     return [*rows_of(alone, seen["both"]), bare_row(one_bare, seen["bare both"])]
@@ -63,17 +62,6 @@ def _players(stack: ExitStack, databases: Databases) -> list[Play]:
 def _player(node: Server, tokens: list[str]) -> Play:
     asked = Asked("/auth/refresh", '{"refresh_token":"TOKEN"}')
     return player(asked.job(node.port, tokens), psutil.Process(node.pid))
-
-
-def busy(core: int) -> Play:
-    """Arithmetic on one core."""
-
-    def play(seconds: float) -> Round:
-        command = on_core(str(core), sys.executable, "-m", "benchmarks.busy", str(seconds))
-        rate, cpu = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-        return Round(rate, cpu, 0, 0, 0)
-
-    return play
 
 
 def together(players: Sequence[Play]) -> Play:
