@@ -1,22 +1,26 @@
 """The thread that listens to NATS: when it begins and ends, who shares it, and what a fork makes of it."""
 
+import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from threading import Event, Thread
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import jotgate.guard
-from jotgate.errors import SettingsError
+from jotgate.errors import SettingsError, Unavailable
 from jotgate.guard import natsfeed
+from jotgate.guard.batches import FLOOD
 from jotgate.guard.courier import Courier, Errand
 from jotgate.guard.guard import Guard
 from jotgate.guard.natsfeed import NatsFeed, _Run
 from tests.guard.conftest import Guards
 from tests.guard.listeners import courier_of, is_refused, listens
-from tests.guard.newsroom import Press, told
+from tests.guard.newsroom import Listening, Press, told
 from tests.guard.standin import StandIn, wait_for
 from tests.servers.nats import server_url
 
@@ -84,6 +88,30 @@ def test_out_of_threads_http_does_as_well(issuer: StandIn, monkeypatch: pytest.M
     who._ear.end()
 
     assert who._ear._run is None
+
+
+def test_what_comes_after_too_much_is_not_looked_at(issuer: StandIn) -> None:
+    listening = Listening(issuer)
+    feed = NatsFeed((), listening.batches, lost=lambda: None)
+
+    with pytest.raises(Unavailable, match="too much"):
+        asyncio.run(feed._work(_Burst([b"lie"] * (FLOOD + 9))))
+
+    assert (feed.refused, feed.state) == (FLOOD + 1, "away")
+
+
+class _Burst:
+    """A line on which all messages have come by the time that the server has heard of the subscription."""
+
+    def __init__(self, messages: list[bytes]) -> None:
+        self._messages = messages
+
+    async def subscribe(self, subject: str, cb: Callable[[Any], Awaitable[None]], **_limits: int) -> None:
+        self._subject, self._hear = subject, cb
+
+    async def flush(self, _seconds: int) -> None:
+        for message in self._messages:
+            await self._hear(SimpleNamespace(subject=self._subject, data=message))
 
 
 def errand_of(issuer: StandIn) -> Errand:
