@@ -19,7 +19,7 @@ import asyncpg
 import nacl.pwhash
 
 from jotgate.assemble import opened
-from jotgate.core import refresh_token
+from jotgate.core import ids, refresh_token
 from jotgate.core.ids import ENTROPY_BYTES, new_id
 from jotgate.core.model import Session
 from jotgate.core.passwords import Argon2
@@ -36,7 +36,7 @@ DEVICES = tuple(
     f"Mozilla/5.0 (X11; Linux x86_64; rv:{major}.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari"
     for major in range(90, 150)
 )
-USER_COLUMNS = ("id", "email", "username", "name", "password_hash", "epoch", "created_at", "disabled_at")
+USER_COLUMNS = ("id", "email", "username", "name", "password_hash", "epoch", "created_at", "disabled_at", "number")
 Row = tuple[Value, ...]
 
 
@@ -102,7 +102,8 @@ class Crowd:
                 closed_at=opened if self.closed else None,
                 closed_by="logout" if self.closed else None,
             )
-            yield sessions.values(session)
+            place, *columns = sessions.values(session)
+            yield *columns, place, ids.number(session.user_id)
 
     def user_rows(self) -> Iterator[Row]:
         """All users, with the same password."""
@@ -111,7 +112,9 @@ class Crowd:
             PASSWORD.encode(), opslimit=cost.passes, memlimit=cost.memory_kib * 1024
         ).decode()
         for number in range(self.users):
-            yield (user_id(number), email_of(number), None, f"User {number}", made, self.base, self.base, None)
+            one = user_id(number)
+            facts = (email_of(number), None, f"User {number}", made, self.base, self.base, None)
+            yield one, *facts, ids.number(one)
 
 
 def email_of(number: int) -> str:
@@ -130,7 +133,7 @@ def fill(environment: Mapping[str, str], count: int, *, age_days: int = 10, clos
     """A new installation with these settings, and a crowd in it; `age_days`: since the first login."""
     settings = load(environment)
     crowd = asyncio.run(_founded(settings, count, base=int(time.time()) - age_days * DAY, closed=closed))
-    columns = tuple(name.strip() for name in sessions.COLUMNS.split(","))
+    columns = (*(name.strip() for name in sessions.COLUMNS.split(",")), "number", "user_number")
     for table, names, rows in (("users", USER_COLUMNS, crowd.user_rows()), ("sessions", columns, crowd.rows())):
         if settings.postgres:
             asyncio.run(_copy(settings.postgres, table, names, rows))

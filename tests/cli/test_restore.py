@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from jotgate import datadir
+from jotgate.store.copying import COPIED
+from jotgate.store.migrate import steps
 from jotgate.store.sqlite import open_store
 from tests.cli.terminal import Terminal
 from tests.servers.postgres import fresh_database
@@ -82,8 +84,8 @@ def test_keys_of_the_replaced_database_are_revoked_too(people: Terminal, copy: P
 def test_the_risk_of_keeping_sessions_is_named(people: Terminal, copy: Path) -> None:
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute(
-            """insert into sessions select 's1', id, 'jotgate', 'gym', null, 0, -1, x'00', 1, 1,
-            99999999999, 99999999999, 'pwd', null, null, null, null from users limit 1"""
+            """insert into sessions select printf('%032x', 1), 1, number, id, 'jotgate', 'gym', null, 0, -1, x'00',
+            1, 1, 99999999999, 99999999999, 'pwd', null, null, null, null from users limit 1"""
         )
 
     assert "is logged in again" in " ".join(people.done("restore", "--help").split())
@@ -162,12 +164,22 @@ def test_a_newer_backup_and_one_that_has_moved(people: Terminal, copy: Path) -> 
 
 
 def test_an_older_backup_is_brought_up_to_date(people: Terminal, copy: Path) -> None:
-    with closing(sqlite3.connect(copy)) as connection, connection:
-        connection.execute("drop table restores")
-        connection.execute("alter table installation drop column backed_up_at")
-        connection.execute("delete from jotgate_migrations where number = 4")
+    older = copy.with_name("older.db")
+    with closing(sqlite3.connect(older, isolation_level=None)) as connection:
+        connection.execute("attach ? as new", (str(copy),))
+        connection.execute("create table jotgate_migrations as select * from new.jotgate_migrations where number <= 3")
+        for statement in [statement for step in steps("sqlite")[:3] for statement in step.statements]:
+            connection.execute(statement)
+        for table in (*COPIED, "leases"):
+            there, here = (
+                [name for _, name, *_ in connection.execute(f"pragma {schema}.table_info({table})")]
+                for schema in ("new", "main")
+            )
+            if both := ", ".join(name for name in here if name in there):
+                connection.execute(f"delete from {table}")
+                connection.execute(f"insert into {table} ({both}) select {both} from new.{table}")
 
-    people.done("restore", str(copy), "--replace")
+    people.done("restore", str(older), "--replace")
 
     assert names(people) == ["ada@example.com", "bob"]
 
@@ -177,7 +189,7 @@ def test_a_damaged_database_is_replaced_if_that_is_asked_for(people: Terminal, c
     database = people.data / "jotgate.db"
     with database.open("r+b") as file:
         file.seek(0 if damage == "header" else 4096)
-        file.write(b"\xff" * 4096 * (1 if damage == "header" else 20))
+        file.write(b"\xff" * (4096 if damage == "header" else database.stat().st_size - 4096))
 
     assert "damaged: with --replace" in people.failed("restore", str(copy))
     people.done("restore", str(copy), "--replace")

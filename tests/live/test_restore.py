@@ -130,8 +130,8 @@ def fill(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
             """with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ?)
-            insert into sessions select 's' || n, (select id from users), 'jotgate', 'gym', null, 0, -1, x'00', 1, 1,
-            99999999999, 99999999999, 'pwd', null, null, null, null from numbers""",
+            insert into sessions select printf('%032x', n), n, users.number, users.id, 'jotgate', 'gym', null, 0, -1,
+            x'00', 1, 1, 99999999999, 99999999999, 'pwd', null, null, null, null from numbers, users""",
             (MANY,),
         )
 

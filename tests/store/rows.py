@@ -1,11 +1,12 @@
 """Values that store tests put in, each with a few changes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from jotgate.core.model import Role, Session, StoredKey, StoredMacKey, User
 from jotgate.store import audit, roles, sessions, users
-from jotgate.store.ports import Store
+from jotgate.store.ports import Store, Tx
 
 NOW = 1_800_000_000
 ADA = f"{1:032x}"
@@ -13,6 +14,8 @@ BOB = f"{2:032x}"
 S1 = f"{0x11:032x}"
 S2 = f"{0x12:032x}"
 S3 = f"{0x13:032x}"
+S1_AGAIN = f"{1 << 32 | 0x11:032x}"  # has the number of S1
+BOB_AGAIN = f"{1 << 32 | 2:032x}"
 SEED_HASH = bytes(range(32))
 
 
@@ -69,6 +72,18 @@ async def put_session(store: Store, *given: Session) -> None:
     async with store.begin() as tx:
         for one in given or (session(),):
             await sessions.open(tx, one)
+
+
+async def put_before_numbers(tx: Tx, given: Sequence[User], opened: Sequence[Session]) -> None:
+    """Users without roles, and sessions, in a database whose rows have no numbers yet."""
+    for one in given:
+        await tx.run(
+            "insert into users (id, email, username, epoch, created_at) values (?, ?, ?, ?, ?)",
+            *(one.id, one.email, one.username, one.epoch, one.created_at),
+        )
+    for each in opened:
+        _, *found = sessions.values(each)
+        await tx.run(f"insert into sessions ({sessions.COLUMNS}) values ({', '.join('?' * len(found))})", *found)
 
 
 async def put_role(store: Store, name: str, *permissions: str) -> None:

@@ -5,7 +5,8 @@ import pytest
 from jotgate.store import sessions
 from jotgate.store.postgres_sql import relaxed, translated
 
-USERS = "select 1 from users where users.id = sessions.user_id"
+THE_USER = "users.number = sessions.user_number"
+USERS = f"select 1 from users where {THE_USER}"
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ USERS = "select 1 from users where users.id = sessions.user_id"
         ("select group_concat(role, ' ') from user_roles", "select string_agg(role, ' ') from user_roles"),
         (
             f"update sessions set a = ? where b = ? and exists ({USERS}) returning ({USERS.replace('1', 'name')})",
-            "update sessions set a = $1 from users where b = $2 and users.id = sessions.user_id returning users.name",
+            f"update sessions set a = $1 from users where b = $2 and {THE_USER} returning users.name",
         ),
         ("update sessions set a = ? where b = ?", "update sessions set a = $1 where b = $2"),
     ],

@@ -9,7 +9,21 @@ import pytest
 from jotgate.core.model import Grant
 from jotgate.store import sessions, users
 from jotgate.store.ports import Store
-from tests.store.rows import ADA, BOB, NOW, S1, S2, S3, SEED_HASH, put_role, put_session, put_user, session, user
+from tests.store.rows import (
+    ADA,
+    BOB,
+    NOW,
+    S1,
+    S1_AGAIN,
+    S2,
+    S3,
+    SEED_HASH,
+    put_role,
+    put_session,
+    put_user,
+    session,
+    user,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +61,23 @@ async def rotate(store: Store, *, now: int = NOW + 10, **changes: Any) -> Grant 
         "client_id": "jotgate",
     }
     return await sessions.rotate(store.swap(), **{**presented, **changes}, now=now)
+
+
+async def test_a_session_whose_number_is_taken_gets_the_next_free_one(store: Store) -> None:
+    await open_one(store)
+    await put_session(store, session(S2))
+
+    granted = await sessions.open(store.keep(), session(S1_AGAIN, device="Safari"))
+
+    assert granted
+    assert granted.session_id == f"{int(S1_AGAIN, 16) + 2:032x}"
+    opened = await sessions.by_id(store.read(), granted.session_id)
+    assert opened == session(granted.session_id, device="Safari")
+    assert await sessions.by_id(store.read(), S1) == session(S1)
+    assert await sessions.by_id(store.read(), S1_AGAIN) is None
+    assert await rotate(store, session_id=S1_AGAIN) is None
+    assert not await sessions.close(store.swap(), S1_AGAIN, "logout", NOW)
+    assert await sessions.open(store.keep(), session(S1_AGAIN, user_id=BOB)) is None
 
 
 async def test_a_session_comes_back_as_opened(store: Store) -> None:

@@ -5,7 +5,7 @@ import pytest
 from jotgate.errors import IdentifierTaken
 from jotgate.store import sessions, users
 from jotgate.store.ports import Store
-from tests.store.rows import ADA, BOB, NOW, put_session, put_user, user
+from tests.store.rows import ADA, BOB, BOB_AGAIN, NOW, S1, S2, put_session, put_user, session, user
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +49,23 @@ async def test_an_identifier_belongs_to_one_user(store: Store, changes: dict[str
 
     assert await users.count(store.read()) == 1
     assert await users.by_id(store.read(), BOB) is None
+
+
+async def test_users_who_share_a_number_are_two(store: Store) -> None:
+    twin = user(BOB_AGAIN, email="twin@example.com", username="twin", roles=())
+    await put_user(store, user(BOB, roles=()), user(f"{3:032x}"), twin)
+    await put_session(store, session(S1, user_id=BOB), session(S2, user_id=BOB_AGAIN))
+
+    for session_id, name in ((S1, "user02"), (S2, "twin")):
+        granted = await sessions.grant(store.read(), session_id, NOW)
+        assert granted
+        assert granted.username == name
+    async with store.begin() as tx:
+        assert await users.remove(tx, BOB)
+    assert await sessions.by_id(store.read(), S1) is None
+    assert await sessions.of_user(store.read(), BOB_AGAIN, NOW) == (session(S2, user_id=BOB_AGAIN),)
+    with pytest.raises(IdentifierTaken):
+        await put_user(store, twin)
 
 
 async def test_roles_are_sorted_and_each_once(store: Store) -> None:

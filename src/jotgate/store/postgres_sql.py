@@ -14,8 +14,8 @@ import re
 from functools import cache
 from itertools import count
 
-_OF_THE_USER = re.compile(r"\(select (\w+) from users where users\.id = sessions\.user_id\)")
-_THE_USER = re.compile(r"exists \(select 1 from users where (users\.id = sessions\.user_id[^()]*)\)")
+_OF_THE_USER = re.compile(r"\(select (\w+) from users where users\.number = sessions\.user_number\)")
+_THE_USER = re.compile(r"exists \(select 1 from users where (users\.number = sessions\.user_number[^()]*)\)")
 _ASYNCHRONOUS = "(select set_config('synchronous_commit', 'off', true)) is not null"
 
 

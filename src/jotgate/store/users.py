@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from jotgate.core import ids
 from jotgate.core.model import User
 from jotgate.errors import IdentifierTaken
 from jotgate.store.ports import Row, Tx
@@ -16,20 +17,11 @@ _BY_IDENTIFIER = {
 
 async def add(tx: Tx, user: User) -> None:
     """A new user with roles. Raises `IdentifierTaken`."""
-    added = await tx.run(
-        """insert into users (id, email, username, name, password_hash, epoch, created_at, disabled_at)
-        values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing""",
-        user.id,
-        user.email,
-        user.username,
-        user.name,
-        user.password_hash,
-        user.epoch,
-        user.created_at,
-        user.disabled_at,
-    )
-    if not added:
-        raise IdentifierTaken("the e-mail address or user name belongs to another user")
+    number = ids.number(user.id)
+    while not await _added(tx, number, user):
+        if not await tx.one("select 1 from users where number = ?", number):
+            raise IdentifierTaken("the e-mail address or user name belongs to another user")
+        number += 1  # nobody is looked up by it, but sessions have it
     await _add_roles(tx, user.id, user.roles)
 
 
@@ -95,13 +87,31 @@ async def raise_epoch(tx: Tx, user_id: str, now: int) -> int | None:
 async def remove(tx: Tx, user_id: str) -> bool:
     """The user with roles and sessions: close the sessions before, so that the feed tells of them."""
     await tx.run("delete from user_roles where user_id = ?", user_id)
-    await tx.run("delete from sessions where substr(user_id, 25) = ? and user_id = ?", user_id[24:], user_id)
+    await tx.run("delete from sessions where user_number = (select number from users where id = ?)", user_id)
     return bool(await tx.run("delete from users where id = ?", user_id))
 
 
 async def _add_roles(tx: Tx, user_id: str, roles: Sequence[str]) -> None:
     for role in roles:
         await tx.run("insert into user_roles (user_id, role) values (?, ?) on conflict do nothing", user_id, role)
+
+
+async def _added(tx: Tx, number: int, user: User) -> bool:
+    return bool(
+        await tx.run(
+            """insert into users (number, id, email, username, name, password_hash, epoch, created_at, disabled_at)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing""",
+            number,
+            user.id,
+            user.email,
+            user.username,
+            user.name,
+            user.password_hash,
+            user.epoch,
+            user.created_at,
+            user.disabled_at,
+        )
+    )
 
 
 def _user(row: Row) -> User:
