@@ -2,7 +2,8 @@
 
 A look-up costs less than a hop to a thread, so statements run in the caller's. A transaction takes its turn, and its
 block awaits nothing but the transaction, which never suspends; should a block suspend all the same, others queue behind
-it. A lock that another process holds (the command line beside the server) is waited for without blocking the loop.
+it. Rotations that come at once share a transaction (`sqlite_shared`). A lock that another process holds (the command
+line beside the server) is waited for without blocking the loop.
 
     the database is                            answer
     ---------------                            ------
@@ -26,6 +27,7 @@ from typing import TypeVar
 from jotgate.errors import DatabaseUnusable, Unavailable
 from jotgate.store.ports import Dialect, Row, Tx, Value
 from jotgate.store.sqlite_file import away, busy, connect, no_room
+from jotgate.store.sqlite_shared import Shared
 from jotgate.store.sqlite_wal import Wal
 
 _log = logging.getLogger(__name__)
@@ -63,7 +65,8 @@ class SqliteStore:
         self.owner: asyncio.Task[object] | None = None  # whose block is open
         self.patience_seconds = patience_seconds
         self._path = path
-        self._read, self._swap = _Single(self, writes=False), _Single(self, writes=True)
+        self._read = _Single(self, writes=False)
+        self._swap = Shared(self, _Single(self, writes=True))
         self._keep = _Single(self, writes=True, durable=True)
         self._looked_at = -_LOOK_SECONDS
         self._copied = -_CHECKPOINT_CHANGES  # with the first commit what earlier lives left in the log is copied
@@ -193,18 +196,19 @@ class _Single:
 
     async def one(self, sql: str, /, *args: Value) -> Row | None:
         """The first row, or None."""
-        rows = await self._do(sql, args, sqlite3.Cursor.fetchall)
+        rows = await self.do(sql, args, sqlite3.Cursor.fetchall)
         return rows[0] if rows else None
 
     async def all(self, sql: str, /, *args: Value) -> Sequence[Row]:
         """All rows."""
-        return await self._do(sql, args, sqlite3.Cursor.fetchall)
+        return await self.do(sql, args, sqlite3.Cursor.fetchall)
 
     async def run(self, sql: str, /, *args: Value) -> int:
         """Rows changed."""
-        return await self._do(sql, args, _rowcount)
+        return await self.do(sql, args, _rowcount)
 
-    async def _do(self, sql: str, args: tuple[Value, ...], result: Callable[[sqlite3.Cursor], _T]) -> _T:
+    async def do(self, sql: str, args: tuple[Value, ...], result: Callable[[sqlite3.Cursor], _T]) -> _T:
+        """What `result` makes of it."""
         store = self._store
         if self._writes:
             store.look()
