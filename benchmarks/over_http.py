@@ -205,12 +205,12 @@ def take_turns(
     return seen
 
 
-def player(job: Job, process: psutil.Process) -> Callable[[float], Round]:
-    """Plays the job for some seconds, goes on where it was the next time."""
+def player(job: Job, process: psutil.Process, *, cores: str = LOAD_CORE) -> Callable[[float], Round]:
+    """Plays the job for some seconds from these cores, goes on where it was the next time."""
 
     def play(seconds: float) -> Round:
         job.seconds = seconds
-        turn, result = play_once(job, lambda: cpu_of(process))
+        turn, result = play_once(job, lambda: cpu_of(process), cores=cores)
         job.bodies, job.tokens = result.bodies, result.tokens if job.tokens else []
         return turn
 
@@ -228,10 +228,10 @@ def bare(cores: str, module: str, *arguments: str) -> Callable[[float], Round]:
     return play
 
 
-def play_once(job: Job, used: Callable[[], float]) -> tuple[Round, Result]:
+def play_once(job: Job, used: Callable[[], float], *, cores: str = LOAD_CORE) -> tuple[Round, Result]:
     """One turn; `used` tells the CPU time that the server has used so far."""
     before = used()
-    result = _generate(job)
+    result = _generate(job, cores)
     spent = used() - before
     answered = result.statuses.get(200, 0)
     if set(result.statuses) != {200}:
@@ -247,8 +247,8 @@ def play_once(job: Job, used: Callable[[], float]) -> tuple[Round, Result]:
     return turn, result
 
 
-def _generate(job: Job) -> Result:
-    command = pinned(LOAD_CORE, sys.executable, "-m", "benchmarks.load")
+def _generate(job: Job, cores: str) -> Result:
+    command = pinned(cores, sys.executable, "-m", "benchmarks.load")
     with TemporaryFile() as told:  # a pipe has lost the end of it, with two at once
         subprocess.run(command, input=msgspec.json.encode(job), stdout=told, check=True, timeout=120)
         told.seek(0)

@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks.over_http import Round
 from benchmarks.servers import OIDC, OURS, POSTGRES, RAW, SQLITE, Who, goals_of, pictures, rows_of
-from benchmarks.two_nodes import ONE, TWO, bare_row, together
+from benchmarks.two_nodes import ALONE, ONE, TWO, bare_row, together
 from benchmarks.two_nodes import rows_of as node_rows
 
 
@@ -79,9 +79,10 @@ def test_the_plot_shows_who_was_measured() -> None:
 
 
 def test_two_nodes_can_do_what_their_cores_can() -> None:
-    one, two = node_rows(turns(1000, cpu=1e-3), turns(1200, cpu=1.25e-3))
+    one, two, alone = node_rows(turns(1000, cpu=1e-3), turns(1200, cpu=1.25e-3), turns(1500, cpu=0.8e-3))
 
-    assert (one.who, two.who) == (ONE, TWO)
+    assert (one.who, two.who, alone.who) == (ONE, TWO, ALONE)
+    assert "1.28 times that" in alone.note
     assert two.rate == pytest.approx(1600)
     assert two.goal is not None
     assert "(1.60)" in two.goal.text
