@@ -13,7 +13,7 @@ from jotgate.core.throttle import Limit
 from jotgate.errors import Unavailable
 from jotgate.store.migrate import migrate
 from jotgate.store.ports import Store
-from jotgate.store.sqlite import open_store
+from jotgate.store.sqlite import SqliteStore, open_store
 from jotgate.store.throttle import DatabaseThrottle
 from jotgate.store.valkey import connect
 from jotgate.store.valkey_throttle import PATIENCE, ValkeyThrottle
@@ -34,7 +34,7 @@ def valkey() -> Iterator[Valkey]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     opened = open_store(tmp_path / "jotgate.db")
     await migrate(opened, now=NOW, entropy=bytes)
     yield opened
@@ -59,6 +59,23 @@ async def test_nodes_count_together(valkey: Valkey, store: Store) -> None:
         for throttle in (one, another):
             assert 990 < await throttle.wait(LIMITS) <= 1000
             assert 990 < await wrong(throttle, LIMITS) <= 1000
+
+
+async def test_what_the_database_is_still_counting_counts_when_valkey_is_back(
+    valkey: Valkey, store: SqliteStore
+) -> None:
+    async with node(store, valkey.url) as one, node(store, valkey.url) as another:
+        async with store.turn:  # the database is busy
+            first = asyncio.create_task(wrong(one, LIMITS))  # before Valkey has been told of anything
+            await until(lambda: one._looking is not None and one._looking.done())
+            assert not first.done()
+        assert await first == 0
+        for _ in range(2):
+            assert await wrong(one, LIMITS) == 0
+
+        for throttle in (one, another):
+            assert 980 < await throttle.wait(LIMITS) <= 1000
+            assert 980 < await wrong(throttle, LIMITS) <= 1000
 
 
 async def test_installations_do_not_meet(valkey: Valkey, store: Store, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class ValkeyThrottle:
         self._patience = patience
         self._places = asyncio.Semaphore(_PLACES)
         self._there = True  # until it turns out otherwise
+        self._beside: list[float] = []  # seconds that tries cost which the database is counting alone at this moment
         self._incomplete_until = 0.0  # by the monotonic clock: what Valkey said last
         self._looking: asyncio.Task[None] | None = None
 
@@ -69,11 +70,19 @@ class ValkeyThrottle:
         """`admit` without patience; None: refused."""
         before = await self._add(cost(keys), keys)
         if before is None:
-            return await self._database.attempt(keys)
+            return await self._attempt_beside(keys)
         if longest_wait(keys, before.get, now=0.0):
             await self.take_back(keys)
             return None
         return _Counted(self, self._database, keys)
+
+    async def _attempt_beside(self, keys: Sequence[Limit]) -> Guess | None:
+        seconds = max((limit.seconds for limit in keys), default=0.0)
+        self._beside.append(seconds)
+        try:
+            return await self._database.attempt(keys)
+        finally:
+            self._beside.remove(seconds)
 
     async def take_back(self, keys: Sequence[Limit]) -> None:
         """One try less."""
@@ -130,16 +139,22 @@ class ValkeyThrottle:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - nodes apart, not to be secret
             pause = _AGAIN
             try:
-                longest = await self._database.longest()
-                async with asyncio.timeout(_LOOK):
-                    await self._counts.begin(longest)
-            except Unavailable:
-                continue  # the database: without it Valkey is no help
-            except Exception as error:  # noqa: BLE001  # away, in whichever way
-                self._attendance.away(_WORK, error)
-            else:
+                await self._tell()
                 self._there = True
+                await self._tell()  # of tries that came meanwhile: the database alone counts no more of them
+            except Unavailable:
+                self._there = False  # the database: without it Valkey is no help
+            except Exception as error:  # noqa: BLE001  # away, in whichever way
+                self._there = False
+                self._attendance.away(_WORK, error)
         self._attendance.back(_WORK)
+
+    async def _tell(self) -> None:
+        """How long the database has to be asked too."""
+        not_there_yet = sum(self._beside)
+        longest = await self._database.longest() + not_there_yet
+        async with asyncio.timeout(_LOOK):
+            await self._counts.begin(longest)
 
 
 @asynccontextmanager
