@@ -51,7 +51,7 @@ _COUNTING = {"throttle", "valkey", "valkey_counts"}
 SHARED = {
     "flows": {"env", "mint", "vault"},
     "store": {"feed", "ports", "postgres_errors", "postgres_pool", "postgres_sql"}
-    | {"sqlite_file", "sqlite_shared", "sqlite_wal"}
+    | {"sqlite_file", "sqlite_single", "sqlite_wal"}
     | _COUNTING,
 }
 
