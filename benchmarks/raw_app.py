@@ -17,6 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from benchmarks.material import PRIMITIVES
+from jotgate.core import ids
 from jotgate.store import migrate, sessions
 
 Message = MutableMapping[str, Any]
@@ -34,8 +35,8 @@ def people(count: int, now: int) -> Iterator[tuple[tuple[Any, ...], tuple[Any, .
     for number in range(count):
         name = f"{number:032x}"
         facts = (CLIENT, ISSUER, None, 0, -1, hashlib.sha256(SEED).digest(), now, now, now + LIFE, LIFE, "pwd")
-        user = (name, f"raw-{number}@example.com", None, "Raw", None, now, now, None)
-        yield user, (name, name, *facts, "benchmarks.load", "127.0.0.1", None, None)
+        user = (name, number, f"raw-{number}@example.com", None, "Raw", None, now, now, None)
+        yield user, (name, number, number, name, *facts, "benchmarks.load", "127.0.0.1", None, None)
 
 
 def fill(count: int, now: int) -> None:
@@ -67,7 +68,7 @@ def swap(token: str, now: int) -> tuple[Any, ...]:
     """What the statement is given."""
     session, generation, seed = token.split(".")
     proof, current = hashlib.sha256(bytes.fromhex(seed)).digest(), int(generation)
-    return current + 1, current, now, session, current, proof, CLIENT, now, now
+    return current + 1, current, now, ids.number(session), session, current, proof, CLIENT, now, now
 
 
 def minted(row: Sequence[Any], token: str, now: int) -> bytes:
