@@ -50,8 +50,7 @@ _COUNTING = {"throttle", "valkey", "valkey_counts"}
 # within these floors, the only modules that siblings may import
 SHARED = {
     "flows": {"env", "mint", "vault"},
-    "store": {"feed", "ports", "postgres_errors", "postgres_pool", "postgres_sql"}
-    | {"sqlite_file", "sqlite_single", "sqlite_wal"}
+    "store": {"feed", "ports", "postgres_errors", "postgres_pool", "postgres_sql", "sqlite_file", "sqlite_wal"}
     | _COUNTING,
 }
 

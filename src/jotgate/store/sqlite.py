@@ -2,8 +2,7 @@
 
 A look-up costs less than a hop to a thread, so statements run in the caller's. A transaction takes its turn, and its
 block awaits nothing but the transaction, which never suspends; should a block suspend all the same, others queue behind
-it. Single statements stand in `sqlite_single`. A lock that another process holds (the command
-line beside the server) is waited for without blocking the loop.
+it. A lock that another process holds (the command line beside the server) is waited for without blocking the loop.
 
     the database is                            answer
     ---------------                            ------
@@ -27,7 +26,6 @@ from typing import TypeVar
 from jotgate.errors import DatabaseUnusable, Unavailable
 from jotgate.store.ports import Dialect, Row, Tx, Value
 from jotgate.store.sqlite_file import away, busy, connect, no_room
-from jotgate.store.sqlite_single import Shared, Single
 from jotgate.store.sqlite_wal import Wal
 
 _log = logging.getLogger(__name__)
@@ -65,8 +63,8 @@ class SqliteStore:
         self.owner: asyncio.Task[object] | None = None  # whose block is open
         self.patience_seconds = patience_seconds
         self._path = path
-        self._read, self._swap = Single(self, writes=False), Shared(self, writes=True)
-        self._keep = Single(self, writes=True, durable=True)
+        self._read, self._swap = _Single(self, writes=False), _Single(self, writes=True)
+        self._keep = _Single(self, writes=True, durable=True)
         self._looked_at = -_LOOK_SECONDS
         self._copied = -_CHECKPOINT_CHANGES  # with the first commit what earlier lives left in the log is copied
         self._copying: asyncio.Task[None] | None = None
@@ -120,7 +118,7 @@ class SqliteStore:
                 await self.wal.close()
             self.connection.close()
 
-    # --- for transactions and single statements
+    # --- for the transactions below
 
     def look(self) -> None:
         """Refuse to write into a file that is not at its path any more."""
@@ -180,6 +178,59 @@ class SqliteStore:
             _log.warning("checkpoint of %s failed: %s", self._path, error)
         finally:
             self._copying = None
+
+
+class _Single:
+    """Single statements, each its own transaction. Implements `ports.Tx`."""
+
+    __slots__ = ("_durable", "_store", "_writes")
+    shared = ""
+
+    def __init__(self, store: SqliteStore, *, writes: bool, durable: bool = False) -> None:
+        self._store = store
+        self._writes = writes
+        self._durable = durable
+
+    async def one(self, sql: str, /, *args: Value) -> Row | None:
+        """The first row, or None."""
+        rows = await self._do(sql, args, sqlite3.Cursor.fetchall)
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, /, *args: Value) -> Sequence[Row]:
+        """All rows."""
+        return await self._do(sql, args, sqlite3.Cursor.fetchall)
+
+    async def run(self, sql: str, /, *args: Value) -> int:
+        """Rows changed."""
+        return await self._do(sql, args, _rowcount)
+
+    async def _do(self, sql: str, args: tuple[Value, ...], result: Callable[[sqlite3.Cursor], _T]) -> _T:
+        store = self._store
+        if self._writes:
+            store.look()
+        try:
+            if store.turn.locked() and (self._writes or store.connection.in_transaction):
+                done = await self._queue(sql, args, result)
+            else:
+                done = result(store.connection.execute(sql, args))
+        except sqlite3.Error as error:
+            if not busy(error):
+                raise store.refusal(error) from error
+            done = await self._queue(sql, args, result)
+        if self._writes:
+            store.tally()
+        if self._durable and store.wal:
+            await store.wal.settled()
+        return done
+
+    async def _queue(self, sql: str, args: tuple[Value, ...], result: Callable[[sqlite3.Cursor], _T]) -> _T:
+        store = self._store
+        deadline = monotonic() + store.patience_seconds
+        await store.take_turn()
+        try:
+            return await store.patiently(lambda: result(store.connection.execute(sql, args)), deadline)
+        finally:
+            store.turn.release()
 
 
 class _Transaction:
@@ -251,3 +302,7 @@ class _Transaction:
         self._live = False
         with contextlib.suppress(sqlite3.Error):  # SQLite may have done it by itself
             self._store.connection.execute("rollback")
+
+
+def _rowcount(cursor: sqlite3.Cursor) -> int:
+    return cursor.rowcount
