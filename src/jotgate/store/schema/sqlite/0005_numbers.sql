@@ -1,5 +1,5 @@
 -- Sessions and users are kept by the number of their id (its milliseconds and last 20 bits, as core/ids.py counts), and
--- sessions know their user's: a refresh among millions of sessions reads two pages instead of five.
+-- sessions know their user's: a refresh among millions of sessions reads fewer pages.
 --
 -- Of users who share a number the later ones get the next free one. Of sessions that do, once in a million that were
 -- opened in the same millisecond, the first is kept: the others log in again.
